@@ -1,0 +1,36 @@
+import Checkpoints
+import Hummingbird
+
+/// The body of delete-thread.
+struct DeleteThreadBody: Sendable {
+    var threadID: Identifier = ""
+
+    static let schema = ObjectSchema(
+        "DeleteThreadRequest",
+        empty: DeleteThreadBody(),
+        fields: [
+            .identifier("thread_id", "Thread ID") { $0.threadID = $1 }
+        ]
+    )
+}
+
+extension Endpoint {
+    static func deleteThread(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+        Endpoint(
+            .post,
+            "/checkpoints/delete-thread",
+            permission: .delete,
+            operation: OpenAPIOperation(
+                id: "delete_thread_checkpoints_delete_thread_post",
+                summary: "Delete Thread",
+                request: DeleteThreadBody.schema.description,
+                answer: .noContent
+            ),
+            body: DeleteThreadBody.schema,
+            limits: limits
+        ) { body, context in
+            try await store.deleteThread(ThreadKey(body.threadID, tenant: context.principal.tenant))
+            return Response(status: .noContent)
+        }
+    }
+}

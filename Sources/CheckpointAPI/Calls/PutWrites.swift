@@ -1,0 +1,93 @@
+import Checkpoints
+import Hummingbird
+import JSON
+
+/// The body of put-writes.
+struct PutWritesBody: Sendable {
+    var threadID: Identifier = ""
+    var namespace: Identifier = ""
+    var checkpointID: Identifier = ""
+    var writes: [WriteBody] = []
+    var upsert = false
+
+    static let schema = ObjectSchema(
+        "PutWritesRequest",
+        empty: PutWritesBody(),
+        fields: [
+            .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
+            .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
+            .identifier("checkpoint_id", "Checkpoint ID") { $0.checkpointID = $1 },
+            .list("writes", "Write data", of: WriteBody.schema) { $0.writes = $1 },
+            .boolean("upsert", "Upsert mode", default: false) { $0.upsert = $1 },
+        ],
+        check: { body, problems in
+            let key = [("thread_id", body.threadID), ("checkpoint_ns", body.namespace), ("checkpoint_id", body.checkpointID)]
+            problems.requireKeyLength(key)
+            for (index, write) in body.writes.enumerated() {
+                problems.requireKeyLength(key, item: ("writes", index), [("task_id", write.taskID)])
+            }
+        }
+    )
+}
+
+/// One of the writes.
+struct WriteBody: Sendable {
+    var taskID: Identifier = ""
+    var index: Int32 = 0
+    var channel: Identifier = ""
+    var type: String?
+    var bytes: [UInt8] = []
+    var taskPath: Identifier = ""
+
+    static let schema = ObjectSchema(
+        "WriteData",
+        empty: WriteBody(),
+        fields: [
+            .identifier("task_id", "Task ID") { $0.taskID = $1 },
+            .integer("idx", "Write index", range: Int(Int32.min)...Int(Int32.max)) { $0.index = Int32($1) },
+            .identifier("channel", "Channel name") { $0.channel = $1 },
+            .nullableString("type", "Serialization type tag") { $0.type = $1 },
+            .base64("blob", "Base64-encoded binary data") { $0.bytes = $1 },
+            .identifier("task_path", "Task path", default: "") { $0.taskPath = $1 },
+        ]
+    )
+}
+
+extension Endpoint {
+    static func putWrites(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+        Endpoint(
+            .post,
+            "/checkpoints/put-writes",
+            permission: .write,
+            operation: OpenAPIOperation(
+                id: "put_writes_checkpoints_put_writes_post",
+                summary: "Put Writes",
+                request: PutWritesBody.schema.description,
+                answer: .noContent
+            ),
+            body: PutWritesBody.schema,
+            limits: limits
+        ) { body, context in
+            let thread = ThreadKey(body.threadID, tenant: context.principal.tenant)
+            try await store.putWrites(
+                body.writes.map(PendingWrite.init),
+                for: CheckpointKey(thread: thread, namespace: body.namespace, id: body.checkpointID),
+                onConflict: body.upsert ? .replace : .keepFirst
+            )
+            return Response(status: .noContent)
+        }
+    }
+}
+
+extension PendingWrite {
+    fileprivate init(_ body: WriteBody) {
+        self.init(
+            taskID: body.taskID,
+            index: body.index,
+            channel: body.channel,
+            type: body.type,
+            bytes: body.bytes,
+            taskPath: body.taskPath
+        )
+    }
+}

@@ -1,0 +1,103 @@
+import Hummingbird
+package import JSON
+
+/// The OpenAPI 3.1 document, rendered from the table that makes the routes: it cannot say anything else.
+package enum OpenAPIDocument {
+    package static func render(_ endpoints: [Endpoint]) -> JSONValue {
+        var paths: [(String, JSONValue)] = []
+        var schemas: [String: JSONValue] = [:]
+        for endpoint in endpoints {
+            guard let operation = endpoint.operation else { continue }
+            let method = endpoint.method.rawValue.lowercased()
+            paths.append((endpoint.path, .properties([(method, operation.json(path: endpoint.path))])))
+            add(operation.request, to: &schemas)
+            if case .json(let answer) = operation.answer { add(answer.named, to: &schemas) }
+            add(.httpValidationError, to: &schemas)
+        }
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "Milepost",
+                "description": "The Agentex Checkpoints API: where LangGraph agents keep their state.",
+                "version": .string(JSONString(Version.current)),
+            ],
+            "paths": .properties(paths),
+            "components": ["schemas": .properties(schemas.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })],
+        ]
+    }
+
+    private static func add(_ description: SchemaDescription, to schemas: inout [String: JSONValue]) {
+        schemas[description.name] = description.schema
+        for part in description.parts { add(part, to: &schemas) }
+    }
+
+    private static func add(_ response: ResponseSchema, to schemas: inout [String: JSONValue]) {
+        schemas[response.rawValue] = response.schema
+        for part in response.parts { add(part, to: &schemas) }
+    }
+}
+
+extension Endpoint {
+    static func openAPI(_ endpoints: [Endpoint]) -> Endpoint {
+        let document = OpenAPIDocument.render(endpoints)
+        return Endpoint(.get, "/openapi.json") { _, _ in .json(document) }
+    }
+}
+
+extension OpenAPIOperation {
+    fileprivate func json(path: String) -> JSONValue {
+        let success: JSONValue =
+            switch answer {
+            case .noContent: ["description": "Successful Response"]
+            case .json(let schema): content(schema.json(operation: self, path: path), "Successful Response")
+            }
+        let refusal = content(.reference(to: ResponseSchema.httpValidationError.rawValue), "Validation Error")
+        let status = if case .noContent = answer { "204" } else { "200" }
+        return [
+            "tags": ["Checkpoints"],
+            "summary": .string(JSONString(summary)),
+            "operationId": .string(JSONString(id)),
+            "requestBody": [
+                "content": ["application/json": ["schema": .reference(to: request.name)]],
+                "required": true,
+            ],
+            "responses": .properties([(status, success), ("422", refusal)]),
+        ]
+    }
+
+    private func content(_ schema: JSONValue, _ description: String) -> JSONValue {
+        [
+            "description": .string(JSONString(description)),
+            "content": ["application/json": ["schema": schema]],
+        ]
+    }
+
+    /// FastAPI titles an answer that is not a named schema after the call's function and path.
+    fileprivate func responseTitle(path: String) -> String {
+        let words = path.split { $0 == "/" || $0 == "-" }.map(\.capitalized)
+        return "Response \(summary) \(words.joined(separator: " ")) Post"
+    }
+}
+
+extension AnswerSchema {
+    fileprivate var named: ResponseSchema {
+        switch self {
+        case .reference(let schema): schema
+        case .array(let element), .nullable(let element): element.named
+        }
+    }
+
+    fileprivate func json(operation: OpenAPIOperation, path: String) -> JSONValue {
+        let reference = JSONValue.reference(to: named.rawValue)
+        let title = operation.responseTitle(path: path)
+        return switch self {
+        case .reference: reference
+        case .array: .array(of: reference, title: title)
+        case .nullable: .nullable(reference, title: title)
+        }
+    }
+}
+
+extension Substring {
+    fileprivate var capitalized: String { prefix(1).uppercased() + dropFirst() }
+}

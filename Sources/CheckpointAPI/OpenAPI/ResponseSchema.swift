@@ -1,0 +1,106 @@
+import JSON
+
+/// The schemas of what calls answer, by their names in the original document.
+enum ResponseSchema: String, CaseIterable, Sendable {
+    case blobResponse = "BlobResponse"
+    case checkpointListItem = "CheckpointListItem"
+    case checkpointTupleResponse = "CheckpointTupleResponse"
+    case putCheckpointResponse = "PutCheckpointResponse"
+    case writeResponse = "WriteResponse"
+    case httpValidationError = "HTTPValidationError"
+    case validationError = "ValidationError"
+
+    /// Those that this one refers to.
+    var parts: [ResponseSchema] {
+        switch self {
+        case .checkpointTupleResponse: [.blobResponse, .writeResponse]
+        case .httpValidationError: [.validationError]
+        case .blobResponse, .checkpointListItem, .putCheckpointResponse, .writeResponse, .validationError: []
+        }
+    }
+
+    var schema: JSONValue {
+        switch self {
+        case .blobResponse: blob
+        case .checkpointListItem: object(key + checkpoint, required: requiredOfCheckpoint)
+        case .checkpointTupleResponse: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
+        case .putCheckpointResponse: object(key, required: key.map(\.0))
+        case .writeResponse: write
+        case .httpValidationError: problems
+        case .validationError: problem
+        }
+    }
+
+    private typealias Property = (String, JSONValue)
+
+    private var key: [Property] {
+        [
+            ("thread_id", .schema("string", title: "Thread Id")),
+            ("checkpoint_ns", .schema("string", title: "Checkpoint Ns")),
+            ("checkpoint_id", .schema("string", title: "Checkpoint Id")),
+        ]
+    }
+
+    private var checkpoint: [Property] {
+        [
+            ("parent_checkpoint_id", .nullable(["type": "string"], title: "Parent Checkpoint Id")),
+            ("checkpoint", .anyObject(title: "Checkpoint")),
+            ("metadata", .anyObject(title: "Metadata")),
+        ]
+    }
+
+    private var requiredOfCheckpoint: [String] { key.map(\.0) + ["checkpoint", "metadata"] }
+
+    private var tupleParts: [Property] {
+        [
+            ("blobs", .array(of: .reference(to: Self.blobResponse.rawValue), title: "Blobs")),
+            ("pending_writes", .array(of: .reference(to: Self.writeResponse.rawValue), title: "Pending Writes")),
+        ]
+    }
+
+    private var blob: JSONValue {
+        let properties: [Property] = [
+            ("channel", .schema("string", title: "Channel")),
+            ("version", .schema("string", title: "Version")),
+            ("type", .schema("string", title: "Type")),
+            ("blob", .nullable(["type": "string"], title: "Blob")),
+        ]
+        return object(properties, required: ["channel", "version", "type"])
+    }
+
+    private var write: JSONValue {
+        let properties: [Property] = [
+            ("task_id", .schema("string", title: "Task Id")),
+            ("idx", .schema("integer", title: "Idx")),
+            ("channel", .schema("string", title: "Channel")),
+            ("type", .nullable(["type": "string"], title: "Type")),
+            ("blob", .nullable(["type": "string"], title: "Blob")),
+        ]
+        return object(properties, required: ["task_id", "idx", "channel"])
+    }
+
+    private var problems: JSONValue {
+        object([("detail", .array(of: .reference(to: Self.validationError.rawValue), title: "Detail"))], required: [])
+    }
+
+    private var problem: JSONValue {
+        let step: JSONValue = ["anyOf": [["type": "string"], ["type": "integer"]]]
+        let properties: [Property] = [
+            ("loc", .array(of: step, title: "Location")),
+            ("msg", .schema("string", title: "Message")),
+            ("type", .schema("string", title: "Error Type")),
+            ("input", ["title": "Input"]),
+            ("ctx", .schema("object", title: "Context")),
+        ]
+        return object(properties, required: ["loc", "msg", "type"])
+    }
+
+    private func object(_ properties: [Property], required: [String]) -> JSONValue {
+        var members = [
+            JSONMember(name: "properties", value: .properties(properties)),
+            JSONMember(name: "type", value: "object"),
+        ]
+        if !required.isEmpty { members.append(JSONMember(name: "required", value: .strings(required))) }
+        return .object(members + [.title(rawValue)])
+    }
+}

@@ -1,0 +1,42 @@
+package import Checkpoints
+package import Hummingbird
+package import Logging
+
+/// The calls that agents make, over one store: the rows of the table, in the order of the document.
+func makeEndpoints(store: some CheckpointStore, limits: APILimits) -> [Endpoint] {
+    [
+        .getTuple(store, limits),
+        .put(store, limits),
+        .putWrites(store, limits),
+        .listCheckpoints(store, limits),
+        .deleteThread(store, limits),
+    ]
+}
+
+/// The whole HTTP interface over one store.
+///
+/// A request goes through the middleware in the order written here, then to its row of the table.
+package func buildResponder(
+    store: some CheckpointStore & StoreMaintenance,
+    limits: APILimits = APILimits(),
+    logger: Logger
+) -> some HTTPResponder<APIContext> {
+    let calls = makeEndpoints(store: store, limits: limits)
+    let endpoints = calls + [.health, .readiness(store), .openAPI(calls)]
+
+    let router = Router(context: APIContext.self)
+    router.addMiddleware {
+        RequestLogMiddleware(logger: logger)
+        ErrorMiddleware(logger: logger)
+        RoutingMiddleware(endpoints)
+    }
+    for endpoint in endpoints {
+        router.on(RouterPath(endpoint.path), method: endpoint.method) { request, context in
+            if let permission = endpoint.permission {
+                try context.principal.require(permission)
+            }
+            return try await endpoint.handle(request, context)
+        }
+    }
+    return PathResponder(base: router.buildResponder())
+}

@@ -1,0 +1,52 @@
+package import JSON
+
+/// One pair of a checkpoint's `channel_versions`: which blob holds the channel's value.
+package struct ChannelVersion: Hashable, Sendable {
+    package let channel: Identifier
+    package let version: Identifier
+
+    package init(channel: Identifier, version: Identifier) {
+        self.channel = channel
+        self.version = version
+    }
+}
+
+extension ChannelVersion {
+    /// The pairs that a checkpoint's document names, in its order; none when `channel_versions` is missing or
+    /// is not an object. Of a channel named twice the last version counts.
+    ///
+    /// A version that is not a string is compared by the text that the Python clients give it, `str(version)`.
+    /// A channel or version with a lone surrogate names no blob, because no blob can be stored under it.
+    package static func all(in document: JSONText) throws(JSONError) -> [ChannelVersion] {
+        let versions: JSONText? = try document.bytes.withUnsafeBufferPointer { (bytes) throws(JSONError) in
+            let parsed = try JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(documentFields))
+            let node = parsed.member(0, of: parsed.root)
+            return node.kind == .object ? parsed.text(of: node) : nil
+        }
+        guard let versions, case .object(let members) = try versions.value else { return [] }
+        var pairs: [ChannelVersion] = []
+        pairs.reserveCapacity(members.count)
+        var positions: [Identifier: Int] = [:]
+        for member in members {
+            guard let channel = member.name.string, let version = member.value.versionText else { continue }
+            let pair = ChannelVersion(channel: Identifier(channel), version: Identifier(version))
+            if let position = positions[pair.channel] {
+                pairs[position] = pair
+            } else {
+                positions[pair.channel] = pairs.count
+                pairs.append(pair)
+            }
+        }
+        return pairs
+    }
+
+    private static let documentFields = JSONFields([(name: "channel_versions", shape: .value)])
+}
+
+extension JSONValue {
+    /// The text a channel version is looked up by. Nil for a string that cannot be an identifier.
+    fileprivate var versionText: String? {
+        if case .string(let text) = self { return text.string }
+        return pythonText
+    }
+}

@@ -1,0 +1,113 @@
+import Checkpoints
+import GRDB
+import Glibc
+
+/// Opens the connections of a store with the settings that its promise rests on.
+enum SQLiteConnection {
+    /// How many reads run at once. Each has a connection of its own.
+    static let readerCount = 4
+    /// Bytes of a page: a blob of a few KiB fits beside its row. Fixed when a file is made.
+    private static let pageBytes = 8_192
+    /// How many pages the write-ahead log may hold before the writer copies them into the file.
+    private static let checkpointPages = 2_000
+
+    /// Makes sure the file is there, readable by this user alone, and Milepost's; brings its layout up to date.
+    static func open(path: String) throws -> DatabasePool {
+        try createFile(at: path)
+        do {
+            try inspect(path)
+            let pool = try DatabasePool(path: path, configuration: configuration())
+            try pool.writeWithoutTransaction(requireFullDurability)
+            try SQLiteSchema.migrator.migrate(pool)
+            return pool
+        } catch let error as DatabaseError {
+            throw StoreOpenError(error, path: path)
+        }
+    }
+
+    /// SQLite would create it with the process's umask; its log and index files then take the mode of this one.
+    private static func createFile(at path: String) throws(StoreOpenError) {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw .notAccessible(path, systemError: errno)
+        }
+        close(descriptor)
+    }
+
+    /// Looks before anything is changed: is it a database, ours, and not newer than we are?
+    private static func inspect(_ path: String) throws {
+        let queue = try DatabaseQueue(path: path)
+        try queue.read { db in
+            let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+            let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+            guard id == SQLiteSchema.applicationID || (id == 0 && tables == 0) else {
+                throw StoreOpenError(
+                    .foreign,
+                    "\(path) is a database of another program",
+                    hint: "give --store a path of its own"
+                )
+            }
+            guard try !SQLiteSchema.migrator.hasBeenSuperseded(db) else {
+                throw StoreOpenError(
+                    .newerSchema,
+                    "\(path) was written by a newer version of milepost",
+                    hint: "start it with that version, or restore a backup made before the upgrade"
+                )
+            }
+        }
+        try queue.close()
+    }
+
+    private static func configuration() -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "milepost"
+        configuration.maximumReaderCount = readerCount
+        configuration.foreignKeysEnabled = false
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            guard !db.configuration.readonly else { return }
+            // These two only take effect while the file is empty.
+            try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
+            try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            // The writer alone commits and checkpoints: SQLite before 3.51.3 can lose a commit when two
+            // connections do the one and the other at once. https://sqlite.org/wal.html#walresetbug
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+        }
+        return configuration
+    }
+
+    /// GRDB opens a pool with `synchronous = NORMAL`, which may lose the last commits with the power. Set it after
+    /// that, and read it back: a store that is not durable must not start.
+    /// https://www.sqlite.org/pragma.html#pragma_synchronous
+    private static func requireFullDurability(_ db: Database) throws {
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        let level = try Int.fetchOne(db, sql: "PRAGMA synchronous")
+        precondition(level == 2, "SQLite did not take synchronous = FULL")
+    }
+}
+
+extension StoreOpenError {
+    fileprivate init(_ error: DatabaseError, path: String) {
+        let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+        switch error.resultCode {
+        case .SQLITE_NOTADB, .SQLITE_CORRUPT:
+            self.init(
+                .corrupt,
+                "\(path) is damaged or is not a database (\(words))",
+                hint: "restore it from a backup, or give --store another path"
+            )
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self.init(
+                .locked,
+                "\(path) is in use by another program (\(words))",
+                hint: "close that program, or give this one another --store"
+            )
+        default:
+            self.init(
+                .notAccessible,
+                "cannot open \(path): \(words)",
+                hint: "check the file's owner and mode, and the space left on its disk"
+            )
+        }
+    }
+}

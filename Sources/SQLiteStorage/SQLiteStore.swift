@@ -1,0 +1,86 @@
+package import Checkpoints
+import GRDB
+import Glibc
+import Synchronization
+
+/// A store in one SQLite file: one writer with group commit, several read-only readers, write-ahead log, every
+/// commit flushed. DESIGN.md beside this file says why it is safe.
+package final class SQLiteStore: CheckpointStore {
+    let writer: SQLiteWriter
+    let pool: DatabasePool
+    private let lock: Mutex<StoreLock?>
+
+    /// Opens the file at `path`, making it when there is none, and brings its layout up to date.
+    ///
+    /// Takes an exclusive lock: one process has a store open at a time.
+    package init(path: String) throws(StoreOpenError) {
+        // Two names of one file must take one lock.
+        let path = Self.resolved(path)
+        let lock = try StoreLock(for: path)
+        do {
+            pool = try SQLiteConnection.open(path: path)
+        } catch let error as StoreOpenError {
+            throw error
+        } catch {
+            throw StoreOpenError(.notAccessible, "cannot open \(path): \(error)", hint: "check the file and its disk")
+        }
+        writer = SQLiteWriter(pool: pool)
+        self.lock = Mutex(consume lock)
+    }
+
+    /// Runs `body` on a reader, in one snapshot.
+    func read<Value: Sendable>(
+        _ operation: String,
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            return try await pool.read(body)
+        } catch {
+            throw StoreError(error, during: operation)
+        }
+    }
+
+    package func close() async {
+        await writer.close()
+        // The readers go first, so that the writer is the last to close: it then empties the log and removes it.
+        pool.releaseMemory()
+        // A failure leaves the log in place; the next start reads it.
+        try? pool.close()
+        lock.withLock { $0 = nil }
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}
+
+extension StoreError {
+    /// Translates what GRDB throws. The engine's words go to `detail`, without the values bound.
+    init(_ error: any Error, during operation: String) {
+        if let error = error as? StoreError {
+            self = error
+            return
+        }
+        guard let error = error as? DatabaseError else {
+            self.init(.unexpected, during: operation, detail: String(describing: error))
+            return
+        }
+        self.init(Kind(error.resultCode), during: operation, detail: error.description)
+    }
+}
+
+extension StoreError.Kind {
+    /// https://www.sqlite.org/rescode.html
+    fileprivate init(_ code: ResultCode) {
+        switch code {
+        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy
+        case .SQLITE_FULL: self = .full
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt
+        case .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_NOMEM: self = .unavailable
+        case .SQLITE_MISUSE: self = .closed
+        default: self = .unexpected
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Checkpoints
+import Dispatch
+import GRDB
+import Synchronization
+
+/// The one place that changes the store. Changes queue here; a thread takes all that wait, commits them as ONE
+/// transaction, and only then answers each: one flush to disk pays for many changes.
+///
+/// A change that fails never fails its neighbours: the transaction is rolled back, and every change of it runs
+/// again in a transaction of its own.
+final class SQLiteWriter: Sendable {
+    typealias Outcome = Result<Void, StoreError>
+
+    private struct Change {
+        let operation: String
+        let apply: @Sendable (Database) throws -> Void
+        let answer: CheckedContinuation<Outcome, Never>
+    }
+
+    private struct State {
+        var waiting: [Change] = []
+        var isRunning = false
+        var isClosed = false
+    }
+
+    /// Changes in one transaction at most: bounds how long the first of them waits for the last.
+    private static let batchLimit = 256
+    /// Changes that may wait; past that a caller is told that the store is busy.
+    private static let waitingLimit = 10_000
+
+    private let pool: DatabasePool
+    private let queue = DispatchQueue(label: "milepost.sqlite.writer")
+    private let state = Mutex(State())
+
+    init(pool: DatabasePool) {
+        self.pool = pool
+    }
+
+    /// Runs `apply` in a transaction and returns when that is durable. Changes take effect in the order they come.
+    ///
+    /// `operation` is a verb phrase for the error's text. `apply` may run twice, never half.
+    func perform(
+        _ operation: String,
+        _ apply: @escaping @Sendable (Database) throws -> Void
+    ) async throws(StoreError) {
+        let outcome: Outcome = await withCheckedContinuation { answer in
+            enqueue(Change(operation: operation, apply: apply, answer: answer))
+        }
+        try outcome.get()
+    }
+
+    /// Commits what waits and refuses what comes later.
+    func close() async {
+        state.withLock { $0.isClosed = true }
+        await withCheckedContinuation { done in
+            queue.async { done.resume() }
+        }
+    }
+
+    private func enqueue(_ change: Change) {
+        let (refusal, start): (StoreError.Kind?, Bool) = state.withLock { state in
+            if state.isClosed { return (.closed, false) }
+            if state.waiting.count >= Self.waitingLimit { return (.busy, false) }
+            state.waiting.append(change)
+            defer { state.isRunning = true }
+            return (nil, !state.isRunning)
+        }
+        if let refusal {
+            change.answer.resume(returning: .failure(StoreError(refusal, during: change.operation)))
+        } else if start {
+            queue.async { self.drain() }
+        }
+    }
+
+    private func drain() {
+        while let batch = takeBatch() {
+            commit(batch)
+        }
+    }
+
+    /// What waits, oldest first; nil when nothing does, and then the next change starts the thread again.
+    private func takeBatch() -> [Change]? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.isRunning = false
+                return nil
+            }
+            let count = min(state.waiting.count, Self.batchLimit)
+            let batch = Array(state.waiting.prefix(count))
+            state.waiting.removeFirst(count)
+            return batch
+        }
+    }
+
+    private func commit(_ batch: [Change]) {
+        switch transaction(batch) {
+        case .committed:
+            for change in batch {
+                change.answer.resume(returning: .success(()))
+            }
+        case .changeFailed where batch.count > 1:
+            for change in batch {
+                commit([change])
+            }
+        case .changeFailed(let error), .commitFailed(let error):
+            for change in batch {
+                change.answer.resume(returning: .failure(StoreError(error, during: change.operation)))
+            }
+        }
+    }
+
+    private enum TransactionOutcome {
+        case committed
+        /// Nothing of the transaction took effect, and running its changes again is safe.
+        case changeFailed(any Error)
+        /// The commit itself failed. It is not tried again: after a failed flush the same pages may be reported
+        /// as written although they are not.
+        case commitFailed(any Error)
+    }
+
+    private func transaction(_ batch: [Change]) -> TransactionOutcome {
+        var isApplied = false
+        do {
+            try pool.writeWithoutTransaction { db in
+                try db.inTransaction(.immediate) {
+                    for change in batch {
+                        try change.apply(db)
+                    }
+                    isApplied = true
+                    return .commit
+                }
+            }
+            return .committed
+        } catch {
+            return isApplied ? .commitFailed(error) : .changeFailed(error)
+        }
+    }
+}

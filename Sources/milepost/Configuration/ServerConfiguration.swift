@@ -1,0 +1,136 @@
+import CheckpointAPI
+import Configuration
+import Glibc
+import JSON
+import Logging
+import Observability
+import SystemPackage
+
+/// Everything an operator can set, read here and nowhere else.
+///
+/// A key has one name everywhere: `log-level` is `--log-level` on the command line, `MILEPOST_LOG_LEVEL` in the
+/// environment and `"log-level"` in the file. The first of those that has it counts.
+struct ServerConfiguration {
+    /// `host` (string, default 127.0.0.1): address to listen on.
+    let host: String
+    /// `port` (int, default 5003): port to listen on, 0–65535; 0 lets the system choose.
+    let port: Int
+    /// `store` (string, default sqlite:milepost.db): where checkpoints are kept.
+    let store: StoreConfiguration
+    /// `max-body-bytes` (int, default 67108864): largest request body.
+    let limits: APILimits
+    /// `log-level` (string, default info): least severe level that is logged.
+    let logLevel: Logger.Level
+    /// `log-format` (string: json or text; default text on a terminal, else json).
+    let logFormat: LogFormat
+
+    /// The keys, in the order of the documentation, with their defaults. An empty default is decided at start.
+    static let keys: [(name: String, default: ConfigValue)] = [
+        ("host", "127.0.0.1"),
+        ("port", 5003),
+        ("store", "sqlite:milepost.db"),
+        ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
+        ("log-level", "info"),
+        ("log-format", ""),
+    ]
+
+    /// Reads the file that `--config` or `MILEPOST_CONFIG` names, if any, and puts the sources in order.
+    static func read(
+        _ options: ServerOptions,
+        environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
+    ) async throws -> ServerConfiguration {
+        let environment = environment.prefixKeys(with: "milepost")
+        var providers: [any ConfigProvider] = [options.provider, environment]
+        let file = options.config ?? ConfigReader(provider: environment).string(forKey: "config")
+        if let file {
+            providers.append(try await fileProvider(file))
+        }
+        let defaults = keys.map { (AbsoluteConfigKey([$0.name]), $0.default) }
+        providers.append(InMemoryProvider(name: "defaults", values: Dictionary(uniqueKeysWithValues: defaults)))
+        return try ServerConfiguration(ConfigReader(providers: providers))
+    }
+
+    init(_ config: ConfigReader) throws {
+        host = try Self.value("host") { try config.requiredString(forKey: "host") }
+        port = try Self.value("port") { try config.requiredInt(forKey: "port") }
+        guard (0...65_535).contains(port) else {
+            throw StartError.usage("port is \(port); give a number from 0 to 65535")
+        }
+        store = try StoreConfiguration(url: Self.value("store") { try config.requiredString(forKey: "store") })
+        let bytes = try Self.value("max-body-bytes") { try config.requiredInt(forKey: "max-body-bytes") }
+        guard bytes > 0 else {
+            throw StartError.usage("max-body-bytes is \(bytes); give a number above 0")
+        }
+        limits = APILimits(bodyBytes: bytes)
+        let level = try Self.value("log-level") { try config.requiredString(forKey: "log-level") }
+        guard let logLevel = Logger.Level(rawValue: level) else {
+            let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            throw StartError.usage("log-level '\(level)' is not known; use one of \(names)")
+        }
+        self.logLevel = logLevel
+        let format = try Self.value("log-format") { try config.requiredString(forKey: "log-format") }
+        if format.isEmpty {
+            logFormat = isatty(STDERR_FILENO) == 1 ? .text : .json
+        } else if let named = LogFormat(rawValue: format) {
+            logFormat = named
+        } else {
+            throw StartError.usage("log-format '\(format)' is not known; use json or text")
+        }
+    }
+
+    /// A value of the wrong type is an error, not a reason to take the default.
+    private static func value<Value>(_ key: String, _ read: () throws -> Value) throws(StartError) -> Value {
+        do {
+            return try read()
+        } catch {
+            throw .usage("the value of '\(key)' cannot be used (\(error)); correct it where it is set")
+        }
+    }
+
+    private static func fileProvider(_ path: String) async throws(StartError) -> FileProvider<JSONSnapshot> {
+        do {
+            let provider = try await FileProvider<JSONSnapshot>(filePath: FilePath(path))
+            try checkNames(in: path)
+            return provider
+        } catch let error as StartError {
+            throw error
+        } catch {
+            throw .usage("cannot read the configuration file \(path): \(error); it must be a JSON object")
+        }
+    }
+
+    /// A misspelt name would otherwise be a setting that silently does nothing.
+    private static func checkNames(in path: String) throws {
+        let descriptor = try FileDescriptor.open(FilePath(path), .readOnly)
+        let bytes = try descriptor.closeAfter {
+            var bytes = [UInt8](repeating: 0, count: 1 << 20)
+            let count = try bytes.withUnsafeMutableBytes { try descriptor.read(into: $0) }
+            return Array(bytes.prefix(count))
+        }
+        guard case .object(let members) = try JSONValue(parsing: bytes) else { return }
+        for member in members {
+            let name = member.name.string ?? ""
+            guard keys.contains(where: { $0.name == name }) else {
+                let names = keys.map(\.name).joined(separator: ", ")
+                throw StartError.usage("'\(name)' in \(path) is not an option; use \(names)")
+            }
+        }
+    }
+}
+
+extension ServerOptions {
+    /// What was given on the command line.
+    fileprivate var provider: InMemoryProvider {
+        var values: [AbsoluteConfigKey: ConfigValue] = [:]
+        func set(_ key: String, _ value: ConfigContent?) {
+            values[AbsoluteConfigKey([key])] = value.map { ConfigValue($0, isSecret: false) }
+        }
+        set("host", host.map(ConfigContent.string))
+        set("port", port.map(ConfigContent.int))
+        set("store", store.map(ConfigContent.string))
+        set("max-body-bytes", maxBodyBytes.map(ConfigContent.int))
+        set("log-level", logLevel.map(ConfigContent.string))
+        set("log-format", logFormat.map(ConfigContent.string))
+        return InMemoryProvider(name: "command line", values: values)
+    }
+}

@@ -1,0 +1,40 @@
+import Checkpoints
+import SQLiteStorage
+
+/// The store that a `--store` URL names.
+enum StoreConfiguration: Hashable {
+    /// Nothing outlives the process.
+    case memory
+    /// One SQLite file.
+    case sqlite(path: String)
+
+    init(url: String) throws(StartError) {
+        if url == "memory:" {
+            self = .memory
+        } else if url.hasPrefix("sqlite:") {
+            let path = String(url.dropFirst("sqlite:".count))
+            guard !path.isEmpty else {
+                throw .usage("--store sqlite: has no path; give one, as in sqlite:milepost.db")
+            }
+            self = .sqlite(path: path)
+        } else {
+            throw .usage("--store '\(url)' is not known; use sqlite:PATH or memory:")
+        }
+    }
+
+    /// Opens it; a file that does not exist is made.
+    func open() throws(StoreOpenError) -> any CheckpointStore & StoreMaintenance {
+        switch self {
+        case .memory: MemoryStore()
+        case .sqlite(let path): try SQLiteStore(path: path)
+        }
+    }
+
+    /// For the log.
+    var description: String {
+        switch self {
+        case .memory: "memory:"
+        case .sqlite(let path): "sqlite:\(path)"
+        }
+    }
+}

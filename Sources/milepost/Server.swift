@@ -1,0 +1,92 @@
+import CheckpointAPI
+import Checkpoints
+import Glibc
+import Hummingbird
+import Logging
+import NIOCore
+import Observability
+import ServiceLifecycle
+import UnixSignals
+
+/// Puts the parts together and runs them: configuration, store, router, signals.
+struct Server {
+    /// How long requests in flight may take once the server was told to end.
+    private static let drainLimit = Duration.seconds(10)
+
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+
+    init(_ configuration: ServerConfiguration) {
+        self.configuration = configuration
+        let handler = LineLogHandler(format: configuration.logFormat, level: configuration.logLevel)
+        logger = Logger(label: "milepost") { _ in handler }
+    }
+
+    /// Returns when a signal ended the server and everything accepted is stored.
+    func run() async throws {
+        let store: any CheckpointStore & StoreMaintenance
+        do {
+            store = try configuration.store.open()
+        } catch {
+            throw StartError.machine(error.description)
+        }
+        do {
+            try await serve(store)
+        } catch {
+            await store.close()
+            throw error
+        }
+        await store.close()
+        logger.notice("stopped")
+    }
+
+    private func serve(_ store: some CheckpointStore & StoreMaintenance) async throws {
+        let application = Application(
+            responder: buildResponder(store: store, limits: configuration.limits, logger: logger),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port)
+            ),
+            onServerRunning: { announce($0) },
+            logger: libraryLogger
+        )
+        var group = ServiceGroupConfiguration(
+            services: [.init(service: application)],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: libraryLogger
+        )
+        group.maximumGracefulShutdownDuration = Self.drainLimit
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as IOError {
+            throw StartError.machine(sentence(for: error))
+        }
+    }
+
+    /// The libraries' own lines are for whoever debugs this program.
+    private var libraryLogger: Logger {
+        var logger = logger
+        logger.logLevel = configuration.logLevel < .info ? configuration.logLevel : .warning
+        return logger
+    }
+
+    private func announce(_ channel: any Channel) {
+        logger.notice(
+            "listening",
+            metadata: [
+                "url": "http://\(configuration.host):\(channel.localAddress?.port ?? configuration.port)",
+                "store": .string(configuration.store.description),
+                "version": .string(Version.current),
+            ]
+        )
+    }
+
+    private func sentence(for error: IOError) -> String {
+        let address = "\(configuration.host):\(configuration.port)"
+        return switch error.errnoCode {
+        case EADDRINUSE: "\(address) is in use by another program; stop that one, or give this one another --port"
+        case EADDRNOTAVAIL: "\(address) is not an address of this machine; give --host one that is, such as 127.0.0.1"
+        case EACCES: "this user may not listen on \(address); give a --port above 1023"
+        default: "cannot listen on \(address) (\(error)); check --host and --port"
+        }
+    }
+}

@@ -107,11 +107,18 @@ let package = Package(
         ),
         .testTarget(
             name: "ObservabilityTests",
-            dependencies: ["JSON", "Observability", .product(name: "Logging", package: "swift-log")]
+            dependencies: ["Observability", .product(name: "Logging", package: "swift-log")]
         ),
         .testTarget(
             name: "MilepostTests",
-            dependencies: ["JSON", "milepost", .product(name: "Configuration", package: "swift-configuration")]
+            dependencies: [
+                "CheckpointAPI",
+                "Observability",
+                "milepost",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
     ]
 )

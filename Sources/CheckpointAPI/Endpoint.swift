@@ -3,7 +3,9 @@ import Hummingbird
 import JSON
 import NIOCore
 
-/// One row of the table of calls. It makes the route, says who may use it, and is printed into the OpenAPI document.
+/// One row of the table of calls.
+///
+/// It makes the route, says who may use it, and is printed into the OpenAPI document.
 package struct Endpoint: Sendable {
     package let method: HTTPRequest.Method
     /// The exact path; what differs in case, slashes or anything else is another path.
@@ -28,7 +30,9 @@ package struct Endpoint: Sendable {
         self.handle = handle
     }
 
-    /// A call with a JSON body. `handle` sees only bodies that satisfy `schema`.
+    /// A call with a JSON body.
+    ///
+    /// `handle` sees only bodies that satisfy `schema`.
     init<Body: Sendable>(
         _ method: HTTPRequest.Method,
         _ path: String,

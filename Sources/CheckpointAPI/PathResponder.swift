@@ -1,25 +1,33 @@
 import Hummingbird
 
-/// Gives the router the path alone: a query or fragment is cut off, escapes are decoded. Nothing else is normalised.
+/// Gives the router the path alone: a query or fragment is cut off, escapes are decoded.
+///
+/// Nothing else is normalised.
 struct PathResponder<Base: HTTPResponder>: HTTPResponder {
     let base: Base
 
     @concurrent
     func respond(to request: Request, context: Base.Context) async throws -> Response {
         let target = request.head.path ?? ""
-        guard target.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "%") })
+        guard
+            target.utf8.contains(where: {
+                $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "%")
+            })
         else { return try await base.respond(to: request, context: context) }
         var head = request.head
         head.path = Self.decodingEscapes(target.prefix { $0 != "?" && $0 != "#" })
         return try await base.respond(to: Request(head: head, body: request.body), context: context)
     }
 
-    /// `%2D` is `-`. What is no escape stays as it is, and names no path.
+    /// `%2D` is `-`.
+    ///
+    /// What is no escape stays as it is, and names no path.
     private static func decodingEscapes(_ path: Substring) -> String {
         var bytes: [UInt8] = []
         var rest = Array(path.utf8)[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+            if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {

@@ -63,7 +63,8 @@ package enum Base64 {
 
     /// What a character means as first, second, third or fourth of its group: four tables of 256.
     ///
-    /// Their union is the group's 24 bits, the first byte lowest; `invalid` is set when any character is not of the alphabet.
+    /// Their union is the group's 24 bits, the first byte lowest; `invalid` is set when a character is not of the
+    /// alphabet.
     private static let values: [UInt32] = (0..<1024).map { index in
         guard let value = alphabet.firstIndex(of: UInt8(index & 0xFF)) else { return invalid }
         return (UInt32(value) << (18 - 6 * UInt32(index >> 8))).byteSwapped >> 8

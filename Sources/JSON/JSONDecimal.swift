@@ -60,7 +60,7 @@ struct JSONDecimal: Hashable {
 
     var isZero: Bool { digits.isEmpty }
 
-    /// The nearest `Double`: infinite when there is none, zero (with the sign) below the smallest.
+    /// The nearest `Double`: infinite beyond the largest, zero (with the sign) below the smallest.
     var double: Double {
         let magnitude: Double
         switch exponent {

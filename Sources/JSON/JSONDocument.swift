@@ -42,14 +42,13 @@ package struct JSONDocument {
         }
     }
 
-    /// The exact text of a node that is a value, copied.
+    /// The exact text of a node, copied; `null` for what is not JSON: a missing member, `NaN` and the infinities.
     package func text(of node: JSONNode) -> JSONText {
-        precondition(node.kind != .missing, "A missing member has no text")
-        precondition(node.kind != .nonFinite, "NaN and Infinity are not JSON text")
+        guard node.kind != .missing, node.kind != .nonFinite else { return JSONValue.null.text }
         return JSONText(trusted: [UInt8](bytes[node.start..<node.end]))
     }
 
-    /// The value of a string node, unescaped.
+    /// The value of a node, which must be a string, unescaped.
     package func string(of node: JSONNode) -> JSONString {
         precondition(node.kind == .string, "Only a string node has a string value")
         return JSONString(wtf8: node.hasEscapes ? JSONScanner.unescape(content(of: node)) : [UInt8](content(of: node)))
@@ -69,7 +68,7 @@ package struct JSONDocument {
         return JSONScanner.unescape(content(of: node)).withUnsafeBytes { Base64.decode($0) }
     }
 
-    /// The number of a number node, as written.
+    /// The number of a node, which must be a number, as written.
     package func number(of node: JSONNode) -> JSONNumber {
         precondition(node.kind == .number, "Only a number node has a number")
         return JSONNumber(trusted: String(decoding: bytes[node.start..<node.end], as: UTF8.self))

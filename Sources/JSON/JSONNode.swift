@@ -19,7 +19,8 @@ package struct JSONNode: Sendable {
 
     /// Whether a number that is recorded, or in something recorded as a `value`, is beyond a `Double` (`1e400`).
     ///
-    /// Of a shaped array or object it tells whether any recorded part says so; members that are not recorded do not count.
+    /// Of a shaped array or object it tells whether any recorded part says so; members that are not recorded do not
+    /// count.
     package let hasUnrepresentableNumber: Bool
 
     /// Whether the string must be unescaped to be read.

@@ -34,7 +34,8 @@ extension JSONNumber {
 
     /// Python's `repr(float)` of a finite value.
     ///
-    /// Both languages print the shortest digits that read back as the same value, but differ in when they use an exponent.
+    /// Both languages print the shortest digits that read back as the same value; they differ in when they use an
+    /// exponent.
     private static func representation(of value: Double) -> String {
         if value == 0 { return value.sign == .minus ? "-0.0" : "0.0" }
         let sign = value < 0 ? "-" : ""

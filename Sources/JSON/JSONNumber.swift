@@ -21,7 +21,9 @@ package struct JSONNumber: Sendable, Hashable {
 
     /// The nearest `Double`; infinite when it is beyond all of them.
     package var double: Double {
-        JSONDecimal(text.utf8, maximumDigits: JSONDecimal.digitsForDouble).double
+        let decimal = JSONDecimal(text.utf8, maximumDigits: JSONDecimal.digitsForDouble)
+        // A decimal zero has no sign, a Double has.
+        return decimal.isZero && text.utf8.first == .minus ? -0.0 : decimal.double
     }
 
     /// The value of an integer text that fits; nil for `1.0` and `1e2` as for what is too large.

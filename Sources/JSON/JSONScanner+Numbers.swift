@@ -1,7 +1,8 @@
 extension JSONScanner {
     /// Checks the number at the position and moves past it.
     ///
-    /// As CPython does, it takes the longest number there is and leaves what follows (`1.`, `01`, `1e`) to the next step.
+    /// As CPython does, it takes the longest number there is and leaves what follows (of `1.`, `01`, `1e`) to the
+    /// next step.
     mutating func scanNumber() throws(JSONError) {
         let start = position
         var index = start

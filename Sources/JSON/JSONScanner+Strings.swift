@@ -146,7 +146,7 @@ extension JSONScanner {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The first index from `start` on whose byte is a quote, a backslash, a control character or not ASCII, or `count`.
+    /// The first index from `start` on whose byte is a quote, a backslash, a control or not ASCII, else `count`.
     ///
     /// Eight bytes at a time: subtracting sets the top bit of the first byte that is below what is subtracted, and only
     /// bytes after it can be wrong because of the borrow.

@@ -3,8 +3,8 @@ extension JSONValue {
     ///
     /// An object contains another when it has every member of it with a value that contains the other's value; of
     /// duplicate members the last counts. An array contains another when each element of the other is contained in some
-    /// element of it, in any order and any number of times. Scalars contain their equals: numbers by exact value, strings
-    /// by bytes. At the top level only, an array contains a scalar that is one of its elements.
+    /// element of it, in any order and any number of times. Scalars contain their equals: numbers by exact value,
+    /// strings by bytes. At the top level only, an array contains a scalar that is one of its elements.
     /// https://www.postgresql.org/docs/current/datatype-json.html#JSON-CONTAINMENT
     ///
     /// Costs at most the product of both sizes, and about their sum when there are no arrays of arrays or objects.

@@ -16,14 +16,14 @@ package struct Timestamp: Hashable, Sendable {
         return Timestamp(seconds: time.tv_sec, milliseconds: time.tv_nsec / 1_000_000)
     }
 
-    /// `2026-01-31T23:59:59.042Z`
+    /// As in `2026-01-31T23:59:59.042Z`.
     package var iso8601: String {
         let parts = calendar
         let date = "\(parts.tm_year + 1_900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
         return "\(date)T\(timeOfDay)Z"
     }
 
-    /// `23:59:59.042`
+    /// As in `23:59:59.042`.
     package var timeOfDay: String {
         let parts = calendar
         let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"

@@ -4,9 +4,13 @@ import Glibc
 
 /// Opens the connections of a store with the settings that its promise rests on.
 enum SQLiteConnection {
-    /// How many reads run at once. Each has a connection of its own.
+    /// How many reads run at once.
+    ///
+    /// Each has a connection of its own.
     static let readerCount = 4
-    /// Bytes of a page: a blob of a few KiB fits beside its row. Fixed when a file is made.
+    /// Bytes of a page: a blob of a few KiB fits beside its row.
+    ///
+    /// Fixed when a file is made.
     private static let pageBytes = 8_192
     /// How many pages the write-ahead log may hold before the writer copies them into the file.
     private static let checkpointPages = 2_000
@@ -34,7 +38,7 @@ enum SQLiteConnection {
         close(descriptor)
     }
 
-    /// Looks before anything is changed: is it a database, ours, and not newer than we are?
+    /// Refuses a file that is no database, not ours, or newer than we are, before anything is changed.
     private static func inspect(_ path: String) throws {
         let queue = try DatabaseQueue(path: path)
         try queue.read { db in
@@ -76,8 +80,9 @@ enum SQLiteConnection {
         return configuration
     }
 
-    /// GRDB opens a pool with `synchronous = NORMAL`, which may lose the last commits with the power. Set it after
-    /// that, and read it back: a store that is not durable must not start.
+    /// GRDB opens a pool with `synchronous = NORMAL`, which may lose the last commits with the power.
+    ///
+    /// Set it after that, and read it back: a store that is not durable must not start.
     /// https://www.sqlite.org/pragma.html#pragma_synchronous
     private static func requireFullDurability(_ db: Database) throws {
         try db.execute(sql: "PRAGMA synchronous = FULL")

@@ -1,9 +1,13 @@
 import Checkpoints
 import GRDB
 
-/// The layout of the file, as numbered migrations. One that has been released is never edited; a change is a new one.
+/// The layout of the file, as numbered migrations.
+///
+/// One that has been released is never edited; a change is a new one.
 enum SQLiteSchema {
-    /// `PRAGMA application_id`: the bytes `Mile`. Other programs' files have another, or none.
+    /// `PRAGMA application_id`: the bytes `Mile`.
+    ///
+    /// Other programs' files have another, or none.
     static let applicationID: Int32 = 0x4D69_6C65
 
     static let migrator: DatabaseMigrator = {
@@ -15,8 +19,10 @@ enum SQLiteSchema {
         return migrator
     }()
 
-    /// A thread's name is stored once; every other row has its number. Rows are never moved: each table keeps them
-    /// in the order they came (new rows share pages), and unique indexes hold the keys.
+    /// A thread's name is stored once; every other row has its number.
+    ///
+    /// Rows are never moved: each table keeps them in the order they came (new rows share pages), and unique indexes
+    /// hold the keys.
     ///
     /// Texts compare by their bytes (`BINARY`, the default), which is the order the contract asks for.
     private static let layout1 = """

@@ -1,5 +1,5 @@
 package import Checkpoints
-import GRDB
+package import GRDB
 import JSON
 
 extension SQLiteStore: StoreMaintenance {
@@ -57,4 +57,18 @@ extension SQLiteStore: StoreMaintenance {
         }
         return problems
     }
+}
+
+extension SQLiteStore {
+    /// Runs `body` on the writer's connection between two of its transactions: to look at its settings, or to set one.
+    ///
+    /// Changes of rows belong into `SQLiteWriter`.
+    package func onWriter<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try await pool.writeWithoutTransaction(body)
+    }
+
+    /// Transactions committed since the store was opened.
+    package var commitCount: Int { writer.commitCount }
 }

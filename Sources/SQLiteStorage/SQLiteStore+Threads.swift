@@ -2,7 +2,9 @@ import Checkpoints
 import GRDB
 
 extension ThreadKey {
-    /// The number that stands for this thread in every other table. Nil when nothing is stored under it.
+    /// The number that stands for this thread in every other table.
+    ///
+    /// Nil when nothing is stored under it.
     func number(in db: Database) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?"
@@ -10,7 +12,9 @@ extension ThreadKey {
         return try Int64.fetchOne(statement, arguments: [tenant.name, id.text])
     }
 
-    /// The same, making the thread when it does not exist. For the writer only.
+    /// The same, making the thread when it does not exist.
+    ///
+    /// For the writer only.
     func numberForWriting(in db: Database) throws -> Int64 {
         if let number = try number(in: db) { return number }
         let statement = try db.cachedStatement(sql: "INSERT INTO threads (tenant, thread_id) VALUES (?, ?)")

@@ -1,10 +1,13 @@
 package import Checkpoints
 import GRDB
 import Glibc
+import JSON
 import Synchronization
 
-/// A store in one SQLite file: one writer with group commit, several read-only readers, write-ahead log, every
-/// commit flushed. DESIGN.md beside this file says why it is safe.
+/// A store in one SQLite file: one writer with group commit, several read-only readers, write-ahead log, every commit
+/// flushed.
+///
+/// DESIGN.md beside this file says why it is safe.
 package final class SQLiteStore: CheckpointStore {
     let writer: SQLiteWriter
     let pool: DatabasePool
@@ -57,10 +60,17 @@ package final class SQLiteStore: CheckpointStore {
 }
 
 extension StoreError {
-    /// Translates what GRDB throws. The engine's words go to `detail`, without the values bound.
+    /// Translates what GRDB throws.
+    ///
+    /// The engine's words go to `detail`, without the values bound.
     init(_ error: any Error, during operation: String) {
         if let error = error as? StoreError {
             self = error
+            return
+        }
+        // Documents were valid JSON when they were put.
+        if let error = error as? JSONError {
+            self.init(.corrupt, during: operation, detail: "a stored document is not JSON: \(error)")
             return
         }
         guard let error = error as? DatabaseError else {
@@ -72,7 +82,7 @@ extension StoreError {
 }
 
 extension StoreError.Kind {
-    /// https://www.sqlite.org/rescode.html
+    /// What SQLite's result codes mean to a caller: https://www.sqlite.org/rescode.html.
     fileprivate init(_ code: ResultCode) {
         switch code {
         case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy

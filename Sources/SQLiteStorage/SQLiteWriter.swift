@@ -3,8 +3,10 @@ import Dispatch
 import GRDB
 import Synchronization
 
-/// The one place that changes the store. Changes queue here; a thread takes all that wait, commits them as ONE
-/// transaction, and only then answers each: one flush to disk pays for many changes.
+/// The one place that changes the store.
+///
+/// Changes queue here; a thread takes all that wait, commits them as ONE transaction, and only then answers each: one
+/// flush to disk pays for many changes.
 ///
 /// A change that fails never fails its neighbours: the transaction is rolled back, and every change of it runs
 /// again in a transaction of its own.
@@ -21,6 +23,7 @@ final class SQLiteWriter: Sendable {
         var waiting: [Change] = []
         var isRunning = false
         var isClosed = false
+        var commitCount = 0
     }
 
     /// Changes in one transaction at most: bounds how long the first of them waits for the last.
@@ -36,7 +39,9 @@ final class SQLiteWriter: Sendable {
         self.pool = pool
     }
 
-    /// Runs `apply` in a transaction and returns when that is durable. Changes take effect in the order they come.
+    /// Runs `apply` in a transaction and returns when that is durable.
+    ///
+    /// Changes take effect in the order they come.
     ///
     /// `operation` is a verb phrase for the error's text. `apply` may run twice, never half.
     func perform(
@@ -48,6 +53,9 @@ final class SQLiteWriter: Sendable {
         }
         try outcome.get()
     }
+
+    /// Transactions committed so far.
+    var commitCount: Int { state.withLock { $0.commitCount } }
 
     /// Commits what waits and refuses what comes later.
     func close() async {
@@ -95,6 +103,7 @@ final class SQLiteWriter: Sendable {
     private func commit(_ batch: [Change]) {
         switch transaction(batch) {
         case .committed:
+            state.withLock { $0.commitCount += 1 }
             for change in batch {
                 change.answer.resume(returning: .success(()))
             }

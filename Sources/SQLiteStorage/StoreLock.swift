@@ -1,8 +1,9 @@
 import Checkpoints
 import Glibc
 
-/// Keeps a second process from opening the same store: an exclusive `flock` on `PATH.lock`, held until this
-/// value ends. The kernel drops it with the process, however that ends; the file itself stays.
+/// Keeps a second process from opening the same store: an exclusive `flock` on `PATH.lock`, held until this value ends.
+///
+/// The kernel drops it with the process, however that ends; the file itself stays.
 ///
 /// A file of its own, because closing any descriptor of the database file would drop SQLite's own POSIX locks.
 /// https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_

@@ -1,6 +1,8 @@
 import GRDB
 
-/// What a blob's bytes look like on disk. Nothing else knows.
+/// What a blob's bytes look like on disk.
+///
+/// Nothing else knows.
 ///
 /// Today they are stored as they come (`encoding` 0). A row says which encoding it has, so that a later version can
 /// add one and still read what is there.

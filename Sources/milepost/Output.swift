@@ -3,8 +3,10 @@ import Glibc
 
 /// The one place that prints and that ends the program.
 enum Output {
-    /// Help and version go to standard output and end with 0. An error is one line on standard error that says
-    /// what to do: 64 when the command line or the configuration is wrong, else 1.
+    /// Help and version go to standard output and end with 0.
+    ///
+    /// An error is one line on standard error that says what to do: 64 when the command line or the configuration is
+    /// wrong, else 1.
     static func end(with error: any Error) -> Never {
         let code = Milepost.exitCode(for: error)
         if code == .success {

@@ -21,7 +21,9 @@ struct PutWritesBody: Sendable {
             .boolean("upsert", "Upsert mode", default: false) { $0.upsert = $1 },
         ],
         check: { body, problems in
-            let key = [("thread_id", body.threadID), ("checkpoint_ns", body.namespace), ("checkpoint_id", body.checkpointID)]
+            let key = [
+                ("thread_id", body.threadID), ("checkpoint_ns", body.namespace), ("checkpoint_id", body.checkpointID),
+            ]
             problems.requireKeyLength(key)
             for (index, write) in body.writes.enumerated() {
                 problems.requireKeyLength(key, item: ("writes", index), [("task_id", write.taskID)])

@@ -3,7 +3,9 @@ import Hummingbird
 import Logging
 import NIOHTTP1
 
-/// Turns what was thrown below into the contract's answers. Nothing else decides a status for an error.
+/// Turns what was thrown below into the contract's answers.
+///
+/// Nothing else decides a status for an error.
 struct ErrorMiddleware: RouterMiddleware {
     typealias Context = APIContext
 

@@ -11,8 +11,10 @@ extension StoreError {
         }
     }
 
-    /// What the client is told. A change answered so has an unknown outcome unless `StoreError.Kind` says otherwise;
-    /// it can be sent again, because every call is idempotent.
+    /// What the client is told.
+    ///
+    /// A change answered so has an unknown outcome unless `StoreError.Kind` says otherwise; it can be sent again,
+    /// because every call is idempotent.
     var response: Response {
         switch kind {
         case .busy: retry(after: 1, "The store is busy; send the request again")

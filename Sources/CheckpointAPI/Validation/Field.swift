@@ -13,7 +13,9 @@ struct Field<Body: Sendable>: Sendable {
     let part: SchemaDescription?
     let read: @Sendable (JSONNode, JSONDocument, inout Body, inout Problems) -> Void
 
-    /// A field of one value. A problem is reported at the field, with the value unless it may be a blob.
+    /// A field of one value.
+    ///
+    /// A problem is reported at the field, with the value unless it may be a blob.
     private init<Value>(
         _ name: String,
         isRequired: Bool,
@@ -87,7 +89,9 @@ extension Field {
         )
     }
 
-    /// Required unless it has a default. `isDocumented` prints the range.
+    /// Required unless it has a default.
+    ///
+    /// `isDocumented` prints the range.
     static func integer(
         _ name: String,
         _ title: String,
@@ -194,7 +198,9 @@ extension Field {
         )
     }
 
-    /// A list of objects. A problem in one element does not hide those of the next.
+    /// A list of objects.
+    ///
+    /// A problem in one element does not hide those of the next.
     static func list<Element: Sendable>(
         _ name: String,
         _ title: String,
@@ -252,7 +258,9 @@ extension Field {
 // MARK: - Values
 
 extension JSONDocument {
-    /// Strings are strict: nothing else is taken for one. They are stored, so they can hold no NUL and no lone surrogate.
+    /// Strings are strict: nothing else is taken for one.
+    ///
+    /// They are stored, so they can hold no NUL and no lone surrogate.
     fileprivate func requireString(_ node: JSONNode) throws(Problem) -> String {
         guard node.kind == .string else { throw .string }
         guard let text = utf8String(of: node) else { throw .unicode }

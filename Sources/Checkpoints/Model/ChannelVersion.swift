@@ -12,8 +12,10 @@ package struct ChannelVersion: Hashable, Sendable {
 }
 
 extension ChannelVersion {
-    /// The pairs that a checkpoint's document names, in its order; none when `channel_versions` is missing or
-    /// is not an object. Of a channel named twice the last version counts.
+    /// The pairs that a checkpoint's document names, in its order; none when `channel_versions` is missing or is not an
+    /// object.
+    ///
+    /// Of a channel named twice the last version counts.
     ///
     /// A version that is not a string is compared by the text that the Python clients give it, `str(version)`.
     /// A channel or version with a lone surrogate names no blob, because no blob can be stored under it.
@@ -44,7 +46,9 @@ extension ChannelVersion {
 }
 
 extension JSONValue {
-    /// The text a channel version is looked up by. Nil for a string that cannot be an identifier.
+    /// The text a channel version is looked up by.
+    ///
+    /// Nil for a string that cannot be an identifier.
     fileprivate var versionText: String? {
         if case .string(let text) = self { return text.string }
         return pythonText

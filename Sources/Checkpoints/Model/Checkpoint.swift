@@ -3,7 +3,9 @@ package import JSON
 /// One saved step of a thread: the state's document and what LangGraph noted about it.
 package struct Checkpoint: Hashable, Sendable {
     package let key: CheckpointKey
-    /// The checkpoint this one continues, in the same thread and namespace. Nil for the first.
+    /// The checkpoint this one continues, in the same thread and namespace.
+    ///
+    /// Nil for the first.
     package let parentID: Identifier?
     /// The exact text of the object that was put.
     package let document: JSONText

@@ -1,5 +1,7 @@
-/// Whose data a call may touch. It comes from the caller's credential, never from a request body,
-/// and is part of every key, so that no statement can reach another tenant's rows.
+/// Whose data a call may touch.
+///
+/// It comes from the caller's credential, never from a request body, and is part of every key, so that no statement can
+/// reach another tenant's rows.
 package struct Tenant: Hashable, Sendable {
     /// Empty for the default tenant: what a server without authentication, and a database made before
     /// tenants existed, holds.

@@ -1,7 +1,8 @@
 package import JSON
 
-/// Which checkpoints of a thread to list. The answer is in descending order of the checkpoint id's UTF-8
-/// bytes, then of the namespace's.
+/// Which checkpoints of a thread to list.
+///
+/// The answer is in descending order of the checkpoint id's UTF-8 bytes, then of the namespace's.
 package struct CheckpointQuery: Sendable {
     package let thread: ThreadKey
     /// Nil for every namespace of the thread.

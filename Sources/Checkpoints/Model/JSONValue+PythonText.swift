@@ -40,7 +40,8 @@ extension JSONValue {
     /// `repr()` of a string: single quotes unless only double ones avoid an escape.
     private static func pythonRepresentation(ofWTF8 bytes: [UInt8]) -> String {
         let text = String(decoding: bytes, as: UTF8.self)
-        let quote: Unicode.Scalar = text.unicodeScalars.contains("'") && !text.unicodeScalars.contains("\"") ? "\"" : "'"
+        let quote: Unicode.Scalar =
+            text.unicodeScalars.contains("'") && !text.unicodeScalars.contains("\"") ? "\"" : "'"
         var result = String.UnicodeScalarView()
         result.append(quote)
         for scalar in text.unicodeScalars {

@@ -1,4 +1,6 @@
-/// The five calls that agents make. Every store answers them alike; the conformance suite says how.
+/// The five calls that agents make.
+///
+/// Every store answers them alike; the conformance suite says how.
 ///
 /// **Durability.** When a change returns, it survives the end of the process and, on a durable store, the loss of
 /// power. When it throws `busy` or `full` nothing changed; when it throws anything else the outcome is unknown.

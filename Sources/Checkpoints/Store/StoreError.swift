@@ -23,7 +23,9 @@ package struct StoreError: Error, Sendable, CustomStringConvertible, CustomDebug
     package let kind: Kind
     /// What was being done, as a verb phrase such as `put writes`.
     package let operation: String
-    /// The engine's words. May name files or tables; never shown to a client.
+    /// The engine's words.
+    ///
+    /// May name files or tables; never shown to a client.
     package let detail: String
 
     package init(_ kind: Kind, during operation: String, detail: String = "") {

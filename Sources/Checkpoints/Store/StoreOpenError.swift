@@ -1,5 +1,6 @@
-/// Why a store could not be opened: for the operator who starts the program, in one sentence that ends with
-/// what to do. Names paths, never contents.
+/// Why a store could not be opened: for the operator who starts the program, in one sentence that ends with what to do.
+///
+/// Names paths, never contents.
 package struct StoreOpenError: Error, Sendable, CustomStringConvertible {
     package enum Kind: Hashable, Sendable {
         /// The path cannot be read or written.

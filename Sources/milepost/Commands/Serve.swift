@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `milepost serve`
+/// `milepost serve`: reads the configuration and runs the server.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start the server.",
@@ -24,7 +24,9 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// The options of `serve`. What is not given here is looked up by `ServerConfiguration`.
+/// The options of `serve`.
+///
+/// What is not given here is looked up by `ServerConfiguration`.
 struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
     var host: String?

@@ -24,7 +24,9 @@ struct ServerConfiguration {
     /// `log-format` (string: json or text; default text on a terminal, else json).
     let logFormat: LogFormat
 
-    /// The keys, in the order of the documentation, with their defaults. An empty default is decided at start.
+    /// The keys, in the order of the documentation, with their defaults.
+    ///
+    /// An empty default is decided at start.
     static let keys: [(name: String, default: ConfigValue)] = [
         ("host", "127.0.0.1"),
         ("port", 5003),

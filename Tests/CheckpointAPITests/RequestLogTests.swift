@@ -1,0 +1,96 @@
+import CheckpointAPI
+import Checkpoints
+import HTTPTypes
+import Logging
+import Synchronization
+import Testing
+
+@Suite("The request log", .timeLimit(.minutes(1)))
+struct RequestLogTests {
+    /// Keeps what was logged.
+    final class Recorder: Sendable {
+        struct Line: Sendable {
+            let level: Logger.Level
+            let message: String
+            let metadata: [String: String]
+        }
+
+        private let recorded = Mutex<[Line]>([])
+        var lines: [Line] { recorded.withLock { $0 } }
+        func record(_ line: Line) { recorded.withLock { $0.append(line) } }
+        var logger: Logger { Logger(label: "test") { _ in Handler(recorder: self) } }
+    }
+
+    private struct Handler: LogHandler {
+        let recorder: Recorder
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+        func log(event: LogEvent) {
+            let all = metadata.merging(event.metadata ?? [:]) { $1 }
+            recorder.record(
+                .init(level: event.level, message: event.message.description, metadata: all.mapValues(\.description))
+            )
+        }
+    }
+
+    @Test("one line a request, with the id of the answer")
+    func oneLine() async throws {
+        let recorder = Recorder()
+        try await APIClient.run(logger: recorder.logger) { client in
+            let answer = try await client.post("list?x=secret", #"{"thread_id":"t"}"#)
+            let line = try #require(recorder.lines.first)
+            #expect(recorder.lines.count == 1)
+            #expect(line.level == .info)
+            #expect(line.message == "request answered")
+            #expect(Set(line.metadata.keys) == ["request_id", "method", "path", "status", "duration_ms"])
+            #expect(line.metadata["request_id"] == answer["x-request-id"])
+            #expect(line.metadata["status"] == "200")
+            #expect(line.metadata["path"] == "/checkpoints/list")
+            #expect(line.metadata["duration_ms"]?.wholeMatch(of: /[0-9]+\.[0-9]{3}/) != nil)
+        }
+    }
+
+    @Test("no value of a body or a header is ever logged")
+    func nothingOfTheBody() async throws {
+        let recorder = Recorder()
+        let mark = "MARK"
+        try await APIClient.run(logger: recorder.logger) { client in
+            let put = """
+                {"thread_id":"\(mark)","checkpoint_ns":"\(mark)","checkpoint_id":"\(mark)","checkpoint":{"\(mark)":"\(mark)"},\
+                "metadata":{"\(mark)":1},"blobs":[{"channel":"\(mark)","version":"\(mark)","type":"\(mark)","blob":"\(mark)"}]}
+                """
+            #expect(try await client.post("put", put).status == 200)
+            #expect(try await client.post("put", put.replacing("\"blobs\":[", with: "\"blobs\":[5,")).status == 422)
+            #expect(try await client.post("put-writes", "{\"thread_id\":\"\(mark)\",\(mark)").status == 422)
+            _ = try await client.post("get-tuple", "{\"thread_id\":\"\(mark)\"}")
+            _ = try await client.send(
+                .post,
+                "/checkpoints/list",
+                headers: [.contentType: "application/json", .authorization: "Bearer \(mark)"],
+                body: "{\"thread_id\":\"\(mark)\",\"filter_metadata\":{\"a\":\"\(mark)\"}}"
+            )
+        }
+        #expect(recorder.lines.count == 5)
+        #expect(!recorder.lines.contains { "\($0)".contains(mark) })
+    }
+
+    @Test("an error of the store is logged in full under the answer's id, as an error when it is a defect")
+    func storeErrors() async throws {
+        for (kind, level) in [(StoreError.Kind.unexpected, Logger.Level.error), (.busy, .warning)] {
+            let recorder = Recorder()
+            let store = FailingStore(error: StoreError(kind, during: "list checkpoints", detail: "words of the engine"))
+            try await APIClient.run(store: store, logger: recorder.logger) { client in
+                let answer = try await client.post("list", #"{"thread_id":"t"}"#)
+                let line = try #require(recorder.lines.first)
+                #expect(line.level == level)
+                #expect(line.message == "request failed")
+                #expect(line.metadata["request_id"] == answer["x-request-id"])
+                #expect(line.metadata["error"]?.contains("words of the engine") == true)
+            }
+        }
+    }
+}

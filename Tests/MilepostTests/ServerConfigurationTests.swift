@@ -1,0 +1,133 @@
+import ArgumentParser
+import CheckpointAPI
+import Configuration
+import Foundation
+import Logging
+import Observability
+import Testing
+
+@testable import milepost
+
+@Suite("Configuration")
+struct ServerConfigurationTests {
+    private func read(
+        _ arguments: [String] = [],
+        environment: [String: String] = [:]
+    ) async throws -> ServerConfiguration {
+        let options = try ServerOptions.parse(arguments)
+        return try await ServerConfiguration.read(
+            options,
+            environment: EnvironmentVariablesProvider(environmentVariables: environment)
+        )
+    }
+
+    private func usageError(
+        _ arguments: [String] = [],
+        environment: [String: String] = [:]
+    ) async -> String? {
+        do {
+            _ = try await read(arguments, environment: environment)
+            return nil
+        } catch let error as StartError {
+            return error.isUsage ? error.description : nil
+        } catch {
+            return nil
+        }
+    }
+
+    private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
+        let path = NSTemporaryDirectory() + "milepost-\(UUID().uuidString).json"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await body(path)
+    }
+
+    @Test("everything has a default")
+    func defaults() async throws {
+        let configuration = try await read()
+        #expect(configuration.host == "127.0.0.1")
+        #expect(configuration.port == 5_003)
+        #expect(configuration.store == .sqlite(path: "milepost.db"))
+        #expect(configuration.limits.bodyBytes == 64 * 1_024 * 1_024)
+        #expect(configuration.logLevel == .info)
+    }
+
+    @Test("the command line counts before the environment, and that before the file")
+    func precedence() async throws {
+        try await withFile(#"{"host":"file","port":1,"store":"memory:","log-level":"error"}"#) { path in
+            let environment = ["MILEPOST_HOST": "environment", "MILEPOST_PORT": "2"]
+            let configuration = try await read(["--config", path, "--host", "option"], environment: environment)
+            #expect(configuration.host == "option")
+            #expect(configuration.port == 2)
+            #expect(configuration.store == .memory)
+            #expect(configuration.logLevel == .error)
+        }
+    }
+
+    @Test("every key can be set on the command line, in the environment and in the file")
+    func everyKey() async throws {
+        let values: [String: (text: String, json: String)] = [
+            "host": ("::1", "\"::1\""), "port": ("8000", "8000"), "store": ("sqlite:/tmp/x.db", "\"sqlite:/tmp/x.db\""),
+            "max-body-bytes": ("1000", "1000"), "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
+        ]
+        #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
+        let options = values.flatMap { ["--\($0.key)", $0.value.text] }
+        let environment = Dictionary(
+            uniqueKeysWithValues: values.map {
+                ("MILEPOST_" + $0.key.uppercased().replacing("-", with: "_"), $0.value.text)
+            }
+        )
+        let file = "{" + values.map { "\"\($0.key)\":\($0.value.json)" }.joined(separator: ",") + "}"
+        try await withFile(file) { path in
+            let sources = [
+                try await read(options), try await read(environment: environment), try await read(["--config", path]),
+                try await read(environment: ["MILEPOST_CONFIG": path]),
+            ]
+            for configuration in sources {
+                #expect(configuration.host == "::1")
+                #expect(configuration.port == 8_000)
+                #expect(configuration.store == .sqlite(path: "/tmp/x.db"))
+                #expect(configuration.limits.bodyBytes == 1_000)
+                #expect(configuration.logLevel == .debug)
+                #expect(configuration.logFormat == .text)
+            }
+        }
+    }
+
+    @Test(
+        "a value that cannot be used is an error that names it",
+        arguments: [
+            (["--port", "65536"], "65536"), (["--port=-1"], "-1"), (["--store", "redis:x"], "redis:x"),
+            (["--store", "sqlite:"], "no path"), (["--max-body-bytes", "0"], "max-body-bytes"),
+            (["--log-level", "loud"], "loud"), (["--log-format", "xml"], "xml"),
+        ]
+    )
+    func unusable(_ arguments: [String], _ named: String) async {
+        #expect(await usageError(arguments)?.contains(named) == true)
+    }
+
+    @Test("a value of the wrong type in the environment is an error, not the default")
+    func wrongType() async {
+        #expect(await usageError(environment: ["MILEPOST_PORT": "abc"])?.contains("'port'") == true)
+        #expect(await usageError(environment: ["MILEPOST_MAX_BODY_BYTES": "1 MiB"])?.contains("max-body-bytes") == true)
+    }
+
+    @Test("a file that is missing, is not JSON or has an unknown name is an error")
+    func files() async throws {
+        #expect(await usageError(["--config", "/nowhere/x.json"])?.contains("/nowhere/x.json") == true)
+        try await withFile("port: 1") { #expect(await usageError(["--config", $0])?.contains($0) == true) }
+        try await withFile(#"{"prot":1}"#) { #expect(await usageError(["--config", $0])?.contains("'prot'") == true) }
+        try await withFile(#"{"port":"x"}"#) { #expect(await usageError(["--config", $0])?.contains("port") == true) }
+    }
+
+    @Test("the documentation lists exactly the keys that are read")
+    func documentation() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: root.appending(path: "docs/configuration.md"), encoding: .utf8)
+        let options = page.matches(of: /`--([a-z-]+)`/).map { String($0.1) }
+        #expect(Set(options) == Set(ServerConfiguration.keys.map(\.name) + ["config"]))
+        let variables = page.matches(of: /`MILEPOST_([A-Z_]+)`/).map { $0.1.lowercased().replacing("_", with: "-") }
+        #expect(Set(variables) == Set(options))
+    }
+}

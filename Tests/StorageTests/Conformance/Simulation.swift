@@ -1,0 +1,168 @@
+import Checkpoints
+import JSON
+import TestSupport
+import Testing
+
+/// Random operations on a store and on `MemoryStore`, which must answer alike after each.
+@Suite("Simulation", .timeLimit(.minutes(3)))
+struct Simulation {
+    @Test("random calls, one after the other, answer as the memory store does")
+    func sequential() async throws {
+        var random = SeededGenerator(seed: testSeed("Simulation.sequential"))
+        try await Backend.sqlite.withStore { store in
+            let oracle = MemoryStore()
+            for step in 0..<3_000 {
+                let call = Call.random(&random)
+                let found = try await call.run(on: store)
+                let expected = try await call.run(on: oracle)
+                #expect(found == expected, "step \(step): \(call)")
+                guard found == expected else { return }
+            }
+        }
+    }
+
+    /// Each client has threads of its own, so that the order among clients does not matter, and all share the writer's
+    /// transactions.
+    @Test("random calls of many clients at once answer as the memory store does")
+    func concurrent() async throws {
+        let seed = testSeed("Simulation.concurrent")
+        try await Backend.sqlite.withStore { store in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for client in 0..<8 {
+                    group.addTask {
+                        var random = SeededGenerator(seed: seed &+ UInt64(client))
+                        let oracle = MemoryStore()
+                        for step in 0..<400 {
+                            let call = Call.random(&random, threadPrefix: "client\(client)-")
+                            let found = try await call.run(on: store)
+                            let expected = try await call.run(on: oracle)
+                            #expect(found == expected, "client \(client), step \(step): \(call)")
+                            guard found == expected else { return }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("what random calls left is there after the file is opened again")
+    func reopened() async throws {
+        var random = SeededGenerator(seed: testSeed("Simulation.reopened"))
+        let directory = try TemporaryDirectory()
+        let oracle = MemoryStore()
+        for _ in 0..<4 {
+            let store = try Backend.sqlite.open(in: directory)
+            for _ in 0..<200 {
+                let call = Call.random(&random)
+                let found = try await call.run(on: store)
+                let expected = try await call.run(on: oracle)
+                #expect(found == expected, "\(call)")
+            }
+            await store.close()
+        }
+    }
+}
+
+/// One call with its arguments, from pools small enough that calls meet.
+private enum Call: Sendable {
+    case put(Checkpoint, [ChannelBlob])
+    case putWrites([PendingWrite], CheckpointKey, WriteConflictPolicy)
+    case tuple(ThreadKey, Identifier, Identifier?)
+    case list(CheckpointQuery)
+    case deleteThread(ThreadKey)
+
+    enum Answer: Equatable {
+        case done
+        case tuple(CheckpointTuple?)
+        case list([Checkpoint])
+    }
+
+    func run(on store: some CheckpointStore) async throws -> Answer {
+        switch self {
+        case .put(let checkpoint, let blobs):
+            try await store.put(checkpoint, blobs: blobs)
+            return .done
+        case .putWrites(let writes, let key, let policy):
+            try await store.putWrites(writes, for: key, onConflict: policy)
+            return .done
+        case .tuple(let thread, let namespace, let id):
+            return .tuple(try await store.tuple(in: thread, namespace: namespace, id: id))
+        case .list(let query):
+            return .list(try await store.list(query))
+        case .deleteThread(let thread):
+            try await store.deleteThread(thread)
+            return .done
+        }
+    }
+
+    static func random(_ random: inout SeededGenerator, threadPrefix: String = "") -> Call {
+        let thread = ThreadKey(Identifier(threadPrefix + pick(["t1", "t2", "t\u{e9}"], &random)))
+        let namespace = pick(["", "a", "a|b"] as [Identifier], &random)
+        let id = pick(["c1", "c2", "C3", "c\u{e9}", "ce\u{301}", ""] as [Identifier], &random)
+        let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
+        switch Int.random(in: 0..<100, using: &random) {
+        case ..<30:
+            return .put(
+                checkpoint(key, &random), (0..<Int.random(in: 0..<4, using: &random)).map { _ in blob(&random) })
+        case ..<55:
+            let writes = (0..<Int.random(in: 0..<4, using: &random)).map { _ in write(&random) }
+            return .putWrites(writes, key, Bool.random(using: &random) ? .keepFirst : .replace)
+        case ..<80: return .tuple(thread, namespace, Bool.random(using: &random) ? nil : id)
+        case ..<97: return .list(query(thread, &random))
+        default: return .deleteThread(thread)
+        }
+    }
+
+    private static func checkpoint(_ key: CheckpointKey, _ random: inout SeededGenerator) -> Checkpoint {
+        let versions = ["a", "b", "c"].map { "\"\($0)\":\(pick(["\"1\"", "\"2\"", "1", "2.0"], &random))" }
+        let document = "{\"id\":\"x\",\"channel_versions\":{\(versions.joined(separator: ","))}}"
+        let metadata =
+            "{\"step\":\(Int.random(in: 0..<4, using: &random)),\"tags\":[\(pick(["1", "\"x\"", ""], &random))]}"
+        return Checkpoint(
+            key: key,
+            parentID: pick([nil, "c1", ""], &random),
+            document: JSONText(trusted: Array(document.utf8)),
+            metadata: JSONText(trusted: Array(metadata.utf8))
+        )
+    }
+
+    private static func blob(_ random: inout SeededGenerator) -> ChannelBlob {
+        ChannelBlob(
+            channel: pick(["a", "b", "c"], &random),
+            version: pick(["1", "2", "2.0"], &random),
+            type: pick(["msgpack", "null", ""], &random),
+            bytes: pick([nil, [], bytes(&random), bytes(&random)], &random)
+        )
+    }
+
+    private static func write(_ random: inout SeededGenerator) -> PendingWrite {
+        PendingWrite(
+            taskID: pick(["t1", "t2", "T"], &random),
+            index: pick([-1, 0, 1, 10, .max, .min], &random),
+            channel: pick(["a", "b"], &random),
+            type: pick([nil, "msgpack", ""], &random),
+            bytes: bytes(&random),
+            taskPath: pick(["", "~p", "p"], &random)
+        )
+    }
+
+    private static func query(_ thread: ThreadKey, _ random: inout SeededGenerator) -> CheckpointQuery {
+        CheckpointQuery(
+            thread: thread,
+            namespace: pick([nil, nil, "", "a"], &random),
+            before: pick([nil, nil, "c2", "", "\u{10FFFF}"], &random),
+            metadataFilter: pick([nil, nil, ["step": 1], ["tags": ["x"]], [:]] as [JSONValue?], &random),
+            limit: pick([1, 2, 100, 1_000], &random)
+        )
+    }
+
+    private static func bytes(_ random: inout SeededGenerator) -> [UInt8] {
+        let count = pick([0, 1, 10, 5_000], &random)
+        return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+    }
+
+    private static func pick<Value>(_ values: [Value], _ random: inout SeededGenerator) -> Value {
+        values[Int.random(in: 0..<values.count, using: &random)]
+    }
+}

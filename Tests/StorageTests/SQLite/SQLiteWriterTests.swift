@@ -1,0 +1,148 @@
+import Checkpoints
+import Foundation
+import GRDB
+import SQLiteStorage
+import TestSupport
+import Testing
+
+/// Group commit: who shares a transaction, and what a failure does to the others.
+@Suite("The SQLite writer", .timeLimit(.minutes(1)))
+struct SQLiteWriterTests {
+    @Test("changes that wait together are committed together")
+    func groups() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        let before = store.commitCount
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<1_000 {
+                group.addTask {
+                    let key = CheckpointKey.sample(thread: ThreadKey(Identifier("t\(number)")))
+                    try await store.putWrites([.sample()], for: key, onConflict: .keepFirst)
+                }
+            }
+            try await group.waitForAll()
+        }
+        let transactions = store.commitCount - before
+        #expect(transactions >= 4, "at most 256 changes share one")
+        #expect(transactions < 500, "1,000 changes at once took \(transactions) transactions")
+        await store.close()
+    }
+
+    @Test("a change that fails leaves nothing behind and its neighbours untouched")
+    func neighbours() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        // The layout refuses a checkpoint of this id, as a full disk or a defect would in the middle of a batch.
+        try await store.onWriter { db in
+            try db.execute(
+                sql: """
+                    CREATE TRIGGER refuse BEFORE INSERT ON checkpoints WHEN NEW.checkpoint_id = 'bad'
+                    BEGIN SELECT RAISE(ABORT, 'refused'); END
+                    """
+            )
+        }
+        let failures = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<300 {
+                group.addTask {
+                    let id: Identifier = number % 10 == 0 ? "bad" : Identifier("c\(number)")
+                    let key = CheckpointKey.sample(id, thread: ThreadKey(Identifier("t\(number)")))
+                    do {
+                        try await store.put(.sample(key), blobs: [.sample("a")])
+                        return false
+                    } catch {
+                        return true
+                    }
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(failures == 30)
+        for number in 0..<300 {
+            let found = try await store.list(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)"))))
+            #expect(found.count == (number % 10 == 0 ? 0 : 1))
+        }
+        #expect(try await store.verify() == [])
+        await store.close()
+    }
+
+    @Test("a full file is an error that changes nothing; reads go on, and so do writes once there is space")
+    func full() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await store.put(.sample(), blobs: [])
+        try await store.onWriter { try $0.execute(sql: "PRAGMA max_page_count = 40") }
+        let large = [UInt8](repeating: 7, count: 1_000_000)
+        let error = await #expect(throws: StoreError.self) {
+            try await store.putWrites([.sample("t", 0, large)], for: .sample(), onConflict: .keepFirst)
+        }
+        #expect(error?.kind == .full)
+        #expect(try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)?.pendingWrites == [])
+        try await store.putWrites([.sample("small")], for: .sample(), onConflict: .keepFirst)
+        try await store.onWriter { try $0.execute(sql: "PRAGMA max_page_count = 1000000") }
+        try await store.putWrites([.sample("t", 0, large)], for: .sample(), onConflict: .keepFirst)
+        let tuple = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)
+        #expect(tuple?.pendingWrites.map(\.bytes.count) == [1, 1_000_000])
+        await store.close()
+    }
+
+    @Test("a reader sees one snapshot: checkpoint, blob and write of one version")
+    func snapshot() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        let thread = ThreadKey("t1")
+        try await store.put(.sample(document: #"{"channel_versions":{"a":"0"}}"#), blobs: [.sample("a", "0", [0])])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for version in 1...200 {
+                    let document = #"{"channel_versions":{"a":"\#(version)"}}"#
+                    let id = Identifier("c\(version + 1_000)")
+                    try await store.put(
+                        .sample(.sample(id), document: .init(stringLiteral: document)),
+                        blobs: [.sample("a", Identifier("\(version)"), [UInt8(version)])]
+                    )
+                }
+            }
+            for _ in 0..<3 {
+                group.addTask {
+                    for _ in 0..<200 {
+                        let tuple = try await store.tuple(in: thread, namespace: "", id: nil)
+                        #expect(tuple?.blobs.count == 1, "a checkpoint without the blob put with it")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        await store.close()
+    }
+
+    @Test("closing commits what was accepted")
+    func closing() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        let accepted = await withTaskGroup(of: Int?.self) { group in
+            for number in 0..<500 {
+                group.addTask {
+                    let key = CheckpointKey.sample(thread: ThreadKey(Identifier("t\(number)")))
+                    do throws(StoreError) {
+                        try await store.put(.sample(key), blobs: [])
+                        return number
+                    } catch {
+                        #expect(error.kind == .closed)
+                        return nil
+                    }
+                }
+            }
+            group.addTask {
+                await store.close()
+                return nil
+            }
+            return await group.reduce(into: []) { if let number = $1 { $0.append(number) } }
+        }
+        let again = try SQLiteStore(path: directory.file("a.db"))
+        for number in accepted {
+            #expect(try await again.list(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)")))).count == 1)
+        }
+        #expect(try await again.verify() == [])
+        await again.close()
+    }
+}

@@ -1,5 +1,6 @@
 package import Checkpoints
 package import Hummingbird
+package import HummingbirdCore
 package import Logging
 
 /// The calls that agents make, over one store: the rows of the table, in the order of the document.
@@ -39,4 +40,16 @@ package func buildResponder(
         }
     }
     return PathResponder(base: router.buildResponder())
+}
+
+/// The HTTP/1.1 server over a responder: short requests are answered on their connection's event loop.
+package func buildServer(
+    for responder: some HTTPResponder<APIContext>,
+    logger: Logger
+) -> HTTPServerBuilder {
+    .http1(
+        configuration: .init(
+            additionalChannelHandlers: [WholeRequestHandler(responder: responder, logger: logger)]
+        )
+    )
 }

@@ -24,7 +24,7 @@ package struct JSONNode: Sendable {
     package let hasUnrepresentableNumber: Bool
 
     /// Whether the string must be unescaped to be read.
-    let hasEscapes: Bool
+    package let hasEscapes: Bool
 
     private let startOffset: UInt32
     private let endOffset: UInt32

@@ -22,8 +22,3 @@ extension Row {
         (self[index] as String?).map { Identifier($0) }
     }
 }
-
-extension [UInt8] {
-    /// For binding; GRDB takes bytes as Foundation's `Data`.
-    var data: Data { Data(self) }
-}

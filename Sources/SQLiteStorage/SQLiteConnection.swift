@@ -11,9 +11,9 @@ enum SQLiteConnection {
     /// Bytes of a page: a blob of a few KiB fits beside its row.
     ///
     /// Fixed when a file is made.
-    private static let pageBytes = 8_192
+    private static let pageBytes = 4_096
     /// How many pages the write-ahead log may hold before the writer copies them into the file.
-    private static let checkpointPages = 2_000
+    private static let checkpointPages = 4_000
 
     /// Makes sure the file is there, readable by this user alone, and Milepost's; brings its layout up to date.
     static func open(path: String) throws -> DatabasePool {

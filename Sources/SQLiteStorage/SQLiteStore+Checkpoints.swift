@@ -4,11 +4,12 @@ import JSON
 
 extension SQLiteStore {
     package func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-        try await writer.perform("put a checkpoint") { db in
-            let thread = try checkpoint.key.thread.numberForWriting(in: db)
-            try Self.insert(checkpoint, thread: thread, in: db)
+        try await writer.perform("put a checkpoint") { transaction in
+            let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
+            try Self.insert(checkpoint, thread: thread, in: transaction.db)
+            try Self.arrived(checkpoint.key, transaction)
             for blob in blobs {
-                try Self.insert(blob, thread: thread, namespace: checkpoint.key.namespace, in: db)
+                try Self.insert(blob, thread: thread, namespace: checkpoint.key.namespace, in: transaction.db)
             }
         }
     }
@@ -26,7 +27,7 @@ extension SQLiteStore {
             return CheckpointTuple(
                 checkpoint: checkpoint,
                 blobs: try Self.blobs(of: checkpoint, thread: number, in: db),
-                pendingWrites: try Self.pendingWrites(of: checkpoint.key, thread: number, in: db)
+                pendingWrites: try Self.pendingWrites(of: checkpoint.key, in: db)
             )
         }
     }
@@ -68,10 +69,30 @@ extension SQLiteStore {
                 DO UPDATE SET metadata = excluded.metadata, document = excluded.document
                 """
         )
-        try statement.execute(arguments: [
-            thread, checkpoint.key.namespace.text, checkpoint.key.id.text, checkpoint.parentID?.text,
-            checkpoint.metadata.bytes.data, checkpoint.document.bytes.data,
-        ])
+        try checkpoint.metadata.bytes.withUnsafeBytes { metadata in
+            try checkpoint.document.bytes.withUnsafeBytes { document in
+                try statement.run { parameters in
+                    parameters.bind(thread)
+                    parameters.bind(checkpoint.key.namespace)
+                    parameters.bind(checkpoint.key.id)
+                    parameters.bind(checkpoint.parentID?.text)
+                    parameters.bind(inPlace: metadata)
+                    parameters.bind(inPlace: document)
+                }
+            }
+        }
+    }
+
+    /// Writes that came before this checkpoint are found through it from now on.
+    private static func arrived(_ key: CheckpointKey, _ transaction: SQLiteWriter.Transaction) throws {
+        let statement = try transaction.db.cachedStatement(
+            sql: """
+                DELETE FROM awaited_checkpoints
+                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
+                """
+        )
+        try statement.run { $0.bind(key) }
+        transaction.checkpoints.add(key)
     }
 
     /// The first bytes of a version stay.
@@ -89,10 +110,17 @@ extension SQLiteStore {
                 ON CONFLICT (thread, checkpoint_ns, channel, version) DO NOTHING
                 """
         )
-        try statement.execute(arguments: [
-            thread, namespace.text, blob.channel.text, blob.version.text, blob.type, stored.encoding.rawValue,
-            stored.payload?.data,
-        ])
+        try stored.payload.withBytes { payload in
+            try statement.run { parameters in
+                parameters.bind(thread)
+                parameters.bind(namespace)
+                parameters.bind(blob.channel)
+                parameters.bind(blob.version)
+                parameters.bind(blob.type)
+                parameters.bind(stored.encoding.rawValue)
+                parameters.bind(inPlace: payload)
+            }
+        }
     }
 
     private static func checkpoint(

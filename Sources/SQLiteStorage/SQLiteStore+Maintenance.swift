@@ -4,18 +4,58 @@ import JSON
 
 extension SQLiteStore: StoreMaintenance {
     package func deleteThread(_ thread: ThreadKey) async throws(StoreError) {
-        try await writer.perform("delete a thread") { db in
-            guard let number = try thread.number(in: db) else { return }
-            for table in ["checkpoints", "blobs", "writes", "threads"] {
-                let statement = try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?")
-                try statement.execute(arguments: [number])
+        try await writer.perform("delete a thread") { transaction in
+            let db = transaction.db
+            let number = try thread.number(in: db)
+            for (id, namespace) in try Self.placesOfWrites(thread, number, db) {
+                let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
+                for table in ["writes", "awaited_checkpoints"] {
+                    let statement = try db.cachedStatement(
+                        sql: """
+                            DELETE FROM \(table)
+                            WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
+                            """
+                    )
+                    try statement.run { $0.bind(key) }
+                }
+            }
+            transaction.forget(thread)
+            guard let number else { return }
+            for table in ["checkpoints", "blobs"] {
+                try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
+            }
+            try db.cachedStatement(sql: "DELETE FROM threads WHERE tenant = ? AND thread_id = ?").run {
+                $0.bind(thread.tenant.name)
+                $0.bind(thread.id)
             }
         }
     }
 
+    /// The checkpoints under which a thread may have writes: its own, and those that never came.
+    ///
+    /// Looks at every checkpoint that is awaited, of any thread: normally a handful, those being put just now.
+    private static func placesOfWrites(
+        _ thread: ThreadKey,
+        _ number: Int64?,
+        _ db: Database
+    ) throws -> [(id: Identifier, namespace: Identifier)] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT checkpoint_id, checkpoint_ns FROM checkpoints WHERE thread = ?
+                UNION ALL
+                SELECT checkpoint_id, checkpoint_ns FROM awaited_checkpoints WHERE thread_id = ? AND tenant = ?
+                """,
+            arguments: [number ?? -1, thread.id.text, thread.tenant.name]
+        )
+        var places: [(id: Identifier, namespace: Identifier)] = []
+        while let row = try rows.next() { places.append((row.identifier(0), row.identifier(1))) }
+        return places
+    }
+
     package func probe() async throws(StoreError) {
-        try await writer.perform("probe the store") { db in
-            let statement = try db.cachedStatement(
+        try await writer.perform("probe the store") { transaction in
+            let statement = try transaction.db.cachedStatement(
                 sql: """
                     INSERT INTO probes (probe, count) VALUES (1, 1)
                     ON CONFLICT (probe) DO UPDATE SET count = count + 1
@@ -28,12 +68,12 @@ extension SQLiteStore: StoreMaintenance {
     package func verify() async throws(StoreError) -> [String] {
         try await read("verify the store") { db in
             let pages = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
-            return try pages + Self.rowsWithoutThread(db) + Self.unreadableDocuments(db)
+            return try pages + Self.rowsWithoutThread(db) + Self.writesWithoutPlace(db) + Self.unreadableDocuments(db)
         }
     }
 
     private static func rowsWithoutThread(_ db: Database) throws -> [String] {
-        try ["checkpoints", "blobs", "writes"].compactMap { table in
+        try ["checkpoints", "blobs"].compactMap { table in
             let count =
                 try Int.fetchOne(
                     db,
@@ -41,6 +81,23 @@ extension SQLiteStore: StoreMaintenance {
                 ) ?? 0
             return count == 0 ? nil : "\(count) rows of \(table) belong to no thread"
         }
+    }
+
+    private static func writesWithoutPlace(_ db: Database) throws -> [String] {
+        let count =
+            try Int.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) FROM (
+                        SELECT DISTINCT checkpoint_id, thread_id, tenant, checkpoint_ns FROM writes
+                        EXCEPT
+                        SELECT checkpoint_id, thread_id, tenant, checkpoint_ns FROM awaited_checkpoints
+                        EXCEPT
+                        SELECT checkpoint_id, thread_id, tenant, checkpoint_ns FROM checkpoints JOIN threads USING (thread)
+                    )
+                    """
+            ) ?? 0
+        return count == 0 ? [] : ["the writes of \(count) checkpoints would stay when their thread is deleted"]
     }
 
     private static func unreadableDocuments(_ db: Database) throws -> [String] {

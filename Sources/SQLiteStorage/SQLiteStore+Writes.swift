@@ -8,36 +8,62 @@ extension SQLiteStore {
         onConflict policy: WriteConflictPolicy
     ) async throws(StoreError) {
         guard !writes.isEmpty else { return }
-        try await writer.perform("put writes") { db in
-            let thread = try checkpoint.thread.numberForWriting(in: db)
-            let statement = try db.cachedStatement(sql: Self.insertWrite(policy))
-            for write in writes {
-                let stored = StoredBlob(encoding: write.bytes)
-                try statement.execute(arguments: [
-                    thread, checkpoint.namespace.text, checkpoint.id.text, write.taskID.text, write.index,
-                    write.channel.text, write.type, write.taskPath.text, stored.encoding.rawValue,
-                    stored.payload?.data,
-                ])
+        let stored = writes.map { StoredBlob(encoding: $0.bytes) }
+        try await writer.perform("put writes") { transaction in
+            try Self.awaitCheckpoint(checkpoint, transaction)
+            let statement = try transaction.db.cachedStatement(sql: Self.insertWrite(policy))
+            for (write, blob) in zip(writes, stored) {
+                try Self.insert(write, blob, checkpoint, statement)
+            }
+        }
+    }
+
+    /// Notes a checkpoint that is not there, so that its writes are found when the thread is deleted.
+    private static func awaitCheckpoint(_ checkpoint: CheckpointKey, _ transaction: SQLiteWriter.Transaction) throws {
+        guard try !transaction.checkpoints.contains(checkpoint, in: transaction.db) else { return }
+        let statement = try transaction.db.cachedStatement(
+            sql: """
+                INSERT INTO awaited_checkpoints (checkpoint_id, thread_id, tenant, checkpoint_ns) VALUES (?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """
+        )
+        try statement.run { $0.bind(checkpoint) }
+    }
+
+    private static func insert(
+        _ write: PendingWrite,
+        _ blob: StoredBlob,
+        _ checkpoint: CheckpointKey,
+        _ statement: Statement
+    ) throws {
+        try blob.payload.withBytes { payload in
+            try statement.run { parameters in
+                parameters.bind(checkpoint)
+                parameters.bind(write.taskID)
+                parameters.bind(Int64(write.index))
+                parameters.bind(write.channel)
+                parameters.bind(write.type)
+                parameters.bind(write.taskPath)
+                parameters.bind(blob.encoding.rawValue)
+                parameters.bind(inPlace: payload)
             }
         }
     }
 
     /// In (task path, task id, index) order.
-    static func pendingWrites(
-        of checkpoint: CheckpointKey,
-        thread: Int64,
-        in db: Database
-    ) throws -> [PendingWrite] {
+    static func pendingWrites(of checkpoint: CheckpointKey, in db: Database) throws -> [PendingWrite] {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT task_id, idx, channel, type, task_path, encoding, payload FROM writes
-                WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?
+                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
                 ORDER BY task_path, task_id, idx
                 """
         )
         let rows = try Row.fetchCursor(
             statement,
-            arguments: [thread, checkpoint.namespace.text, checkpoint.id.text]
+            arguments: [
+                checkpoint.id.text, checkpoint.thread.id.text, checkpoint.thread.tenant.name, checkpoint.namespace.text,
+            ]
         )
         var writes: [PendingWrite] = []
         while let row = try rows.next() {
@@ -56,16 +82,19 @@ extension SQLiteStore {
 
     private static func insertWrite(_ policy: WriteConflictPolicy) -> String {
         let insert = """
-            INSERT INTO writes
-                (thread, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, task_path, encoding, payload)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (thread, checkpoint_ns, checkpoint_id, task_id, idx)
+            INSERT INTO writes (
+                checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, idx,
+                channel, type, task_path, encoding, payload
+            )
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT
             """
         return switch policy {
         case .keepFirst: insert + " DO NOTHING"
         case .replace:
             insert + """
-                 DO UPDATE SET channel = excluded.channel, type = excluded.type, encoding = excluded.encoding,
+                 (checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, idx)
+                DO UPDATE SET channel = excluded.channel, type = excluded.type, encoding = excluded.encoding,
                     payload = excluded.payload
                 """
         }

@@ -13,9 +13,28 @@ import Synchronization
 final class SQLiteWriter: Sendable {
     typealias Outcome = Result<Void, StoreError>
 
+    /// What a change may use while it is applied.
+    struct Transaction {
+        let db: Database
+        let threads: ThreadNumbers
+        let checkpoints: KnownCheckpoints
+
+        /// Called when rows of a thread go.
+        func forget(_ thread: ThreadKey) {
+            threads.forget(thread)
+            checkpoints.forgetAll()
+        }
+    }
+
+    /// What the writer remembers of the rows, to save looking them up.
+    private struct Memory {
+        let threads = ThreadNumbers()
+        let checkpoints = KnownCheckpoints()
+    }
+
     private struct Change {
         let operation: String
-        let apply: @Sendable (Database) throws -> Void
+        let apply: @Sendable (Transaction) throws -> Void
         let answer: CheckedContinuation<Outcome, Never>
     }
 
@@ -34,9 +53,11 @@ final class SQLiteWriter: Sendable {
     private let pool: DatabasePool
     private let queue = DispatchQueue(label: "milepost.sqlite.writer")
     private let state = Mutex(State())
+    private let memory: OnWriter<Memory>
 
     init(pool: DatabasePool) {
         self.pool = pool
+        memory = OnWriter(Memory())
     }
 
     /// Runs `apply` in a transaction and returns when that is durable.
@@ -46,7 +67,7 @@ final class SQLiteWriter: Sendable {
     /// `operation` is a verb phrase for the error's text. `apply` may run twice, never half.
     func perform(
         _ operation: String,
-        _ apply: @escaping @Sendable (Database) throws -> Void
+        _ apply: @escaping @Sendable (Transaction) throws -> Void
     ) async throws(StoreError) {
         let outcome: Outcome = await withCheckedContinuation { answer in
             enqueue(Change(operation: operation, apply: apply, answer: answer))
@@ -131,9 +152,11 @@ final class SQLiteWriter: Sendable {
         var isApplied = false
         do {
             try pool.writeWithoutTransaction { db in
+                let memory = memory.value
+                let transaction = Transaction(db: db, threads: memory.threads, checkpoints: memory.checkpoints)
                 try db.inTransaction(.immediate) {
                     for change in batch {
-                        try change.apply(db)
+                        try change.apply(transaction)
                     }
                     isApplied = true
                     return .commit
@@ -141,7 +164,20 @@ final class SQLiteWriter: Sendable {
             }
             return .committed
         } catch {
+            memory.value.threads.forgetAll()
+            memory.value.checkpoints.forgetAll()
             return isApplied ? .commitFailed(error) : .changeFailed(error)
         }
+    }
+}
+
+/// Something that is used on the writer's queue alone.
+///
+/// `@unchecked`: the queue is serial, and `SQLiteWriter` reads `value` nowhere else.
+private struct OnWriter<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
     }
 }

@@ -6,29 +6,6 @@ import Testing
 /// Every refusal, each with its whole answer.
 @Suite("Refusals", .timeLimit(.minutes(1)))
 struct ValidationTests {
-    /// A call, a body, and what `detail` holds.
-    struct Refusal: Sendable, CustomTestStringConvertible {
-        let call: String
-        let body: String
-        let detail: String
-        var testDescription: String { "\(call) \(body.prefix(100))" }
-
-        init(_ call: String, _ body: String, _ detail: String) {
-            self.call = call
-            self.body = body
-            self.detail = detail
-        }
-    }
-
-    private func check(_ refusal: Refusal) async throws {
-        try await APIClient.run { client in
-            let answer = try await client.post(refusal.call, refusal.body)
-            #expect(answer.status == 422)
-            #expect(answer["content-type"] == "application/json")
-            #expect(answer.body == "{\"detail\":[\(refusal.detail)]}")
-        }
-    }
-
     // MARK: - JSON
 
     static let malformedBodies: [Refusal] = [
@@ -52,7 +29,7 @@ struct ValidationTests {
     }
 
     @Test("what is not JSON", arguments: malformedBodies)
-    func malformed(_ refusal: Refusal) async throws { try await check(refusal) }
+    func malformed(_ refusal: Refusal) async throws { try await refusal.check() }
 
     @Test("a body nested too deeply, and the deepest that is taken")
     func depth() async throws {
@@ -88,17 +65,15 @@ struct ValidationTests {
         // A list may hold blobs: it is not repeated.
         .init(
             "put-writes", #"[{"blob":"aGk="}]"#,
-            #"{"type":"model_attributes_type","loc":["body"],"msg":"\#(modelMessage)"}"#),
+            #"{"type":"model_attributes_type","loc":["body"],"msg":"\#(Refusal.modelMessage)"}"#),
     ]
 
-    private static let modelMessage = "Input should be a valid dictionary or object to extract fields from"
-
     private static func model(_ input: String) -> String {
-        #"{"type":"model_attributes_type","loc":["body"],"msg":"\#(modelMessage)","input":\#(input)}"#
+        #"{"type":"model_attributes_type","loc":["body"],"msg":"\#(Refusal.modelMessage)","input":\#(input)}"#
     }
 
     @Test("what is not an object", arguments: otherBodies)
-    func notObjects(_ refusal: Refusal) async throws { try await check(refusal) }
+    func notObjects(_ refusal: Refusal) async throws { try await refusal.check() }
 
     @Test(
         "another content type, or none",
@@ -112,7 +87,7 @@ struct ValidationTests {
             #expect(answer.status == 422)
             #expect(
                 answer.body
-                    == #"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"\#(Self.modelMessage)"}]}"#
+                    == #"{"detail":[{"type":"model_attributes_type","loc":["body"],"msg":"\#(Refusal.modelMessage)"}]}"#
             )
         }
     }
@@ -145,25 +120,26 @@ struct ValidationTests {
             #"{"x":1}"#,
             #"{"type":"missing","loc":["body","thread_id"],"msg":"Field required","input":{"x":1}}"#
         ),
-        .init("put", #"{"thread_id":"t","checkpoint":{}}"#, missing(#""checkpoint_id""#)),
+        .init("put", #"{"thread_id":"t","checkpoint":{}}"#, Refusal.missing(#""checkpoint_id""#)),
         .init(
             "put-writes", "{}",
-            [#""thread_id""#, #""checkpoint_id""#, #""writes""#].map(missing).joined(separator: ",")),
+            [#""thread_id""#, #""checkpoint_id""#, #""writes""#].map(Refusal.missing).joined(separator: ",")),
         .init(
-            "list", #"{"thread_id":5}"#, problem("string_type", #""thread_id""#, "Input should be a valid string", "5")),
+            "list", #"{"thread_id":5}"#,
+            Refusal.problem("string_type", #""thread_id""#, "Input should be a valid string", "5")),
         .init(
             "list",
             #"{"thread_id":"t","checkpoint_ns":["x"]}"#,
-            problem("string_type", #""checkpoint_ns""#, "Input should be a valid string", #"["x"]"#)
+            Refusal.problem("string_type", #""checkpoint_ns""#, "Input should be a valid string", #"["x"]"#)
         ),
         .init(
             "get-tuple", #"{"thread_id":"t","checkpoint_ns":null}"#,
-            problem("string_type", #""checkpoint_ns""#, "Input should be a valid string", "null")),
+            Refusal.problem("string_type", #""checkpoint_ns""#, "Input should be a valid string", "null")),
         .init(
             "put",
             #"{"thread_id":"t","checkpoint_id":"c","checkpoint":[],"metadata":"m"}"#,
-            problem("dict_type", #""checkpoint""#, "Input should be a valid dictionary", "[]") + ","
-                + problem("dict_type", #""metadata""#, "Input should be a valid dictionary", #""m""#)
+            Refusal.problem("dict_type", #""checkpoint""#, "Input should be a valid dictionary", "[]") + ","
+                + Refusal.problem("dict_type", #""metadata""#, "Input should be a valid dictionary", #""m""#)
         ),
         .init(
             "put",
@@ -172,34 +148,22 @@ struct ValidationTests {
         ),
         .init(
             "list", #"{"thread_id":"t","filter_metadata":1}"#,
-            problem("dict_type", #""filter_metadata""#, "Input should be a valid dictionary", "1")),
+            Refusal.problem("dict_type", #""filter_metadata""#, "Input should be a valid dictionary", "1")),
         .init(
-            "put-writes", write(#""writes":{}"#),
+            "put-writes", Refusal.write(#""writes":{}"#),
             #"{"type":"list_type","loc":["body","writes"],"msg":"Input should be a valid list"}"#),
         .init(
-            "put-writes", write(#""writes":"s""#),
-            problem("list_type", #""writes""#, "Input should be a valid list", #""s""#)),
+            "put-writes", Refusal.write(#""writes":"s""#),
+            Refusal.problem("list_type", #""writes""#, "Input should be a valid list", #""s""#)),
         .init(
             "put-writes",
-            write(#""writes":[null]"#),
-            problem("model_attributes_type", #""writes",0"#, modelMessage, "null")
+            Refusal.write(#""writes":[null]"#),
+            Refusal.problem("model_attributes_type", #""writes",0"#, Refusal.modelMessage, "null")
         ),
     ]
 
-    private static func missing(_ location: String) -> String {
-        #"{"type":"missing","loc":["body",\#(location)],"msg":"Field required"}"#
-    }
-
-    private static func problem(_ type: String, _ location: String, _ message: String, _ input: String) -> String {
-        #"{"type":"\#(type)","loc":["body",\#(location)],"msg":"\#(message)","input":\#(input)}"#
-    }
-
-    private static func write(_ members: String) -> String {
-        #"{"thread_id":"t","checkpoint_id":"c",\#(members)}"#
-    }
-
     @Test("missing fields and wrong types", arguments: wrongFields)
-    func fields(_ refusal: Refusal) async throws { try await check(refusal) }
+    func fields(_ refusal: Refusal) async throws { try await refusal.check() }
 
     @Test("every problem at once, in the order of the declaration, list elements by index")
     func everything() async throws {
@@ -209,99 +173,19 @@ struct ValidationTests {
             """
         let string = "Input should be a valid string"
         let expected = [
-            Self.problem("string_type", #""checkpoint_ns""#, string, "1"),
-            Self.problem("string_type", #""checkpoint_id""#, string, "null"),
-            Self.problem("string_type", #""parent_checkpoint_id""#, string, "2"),
-            Self.problem("dict_type", #""checkpoint""#, "Input should be a valid dictionary", "[]"),
-            Self.problem("dict_type", #""metadata""#, "Input should be a valid dictionary", #""m""#),
-            Self.problem("string_type", #""blobs",0,"channel""#, string, "1"),
-            Self.missing(#""blobs",0,"version""#),
-            Self.missing(#""blobs",0,"type""#),
+            Refusal.problem("string_type", #""checkpoint_ns""#, string, "1"),
+            Refusal.problem("string_type", #""checkpoint_id""#, string, "null"),
+            Refusal.problem("string_type", #""parent_checkpoint_id""#, string, "2"),
+            Refusal.problem("dict_type", #""checkpoint""#, "Input should be a valid dictionary", "[]"),
+            Refusal.problem("dict_type", #""metadata""#, "Input should be a valid dictionary", #""m""#),
+            Refusal.problem("string_type", #""blobs",0,"channel""#, string, "1"),
+            Refusal.missing(#""blobs",0,"version""#),
+            Refusal.missing(#""blobs",0,"type""#),
             #"{"type":"string_type","loc":["body","blobs",0,"blob"],"msg":"\#(string)"}"#,
-            Self.problem("model_attributes_type", #""blobs",1"#, Self.modelMessage, "7"),
+            Refusal.problem("model_attributes_type", #""blobs",1"#, Refusal.modelMessage, "7"),
             Self.base64(#""blobs",2,"blob""#),
         ]
-        try await check(Refusal("put", body, expected.joined(separator: ",")))
-    }
-
-    // MARK: - Numbers and booleans
-
-    private static let integer = "Input should be a valid integer"
-
-    static let wrongIntegers: [(String, String)] = [
-        ("null", problem("int_type", idx, integer, "null")), ("[1]", problem("int_type", idx, integer, "[1]")),
-        ("1.5", problem("int_from_float", idx, "\(integer), got a number with a fractional part", "1.5")),
-        ("\"1.5\"", problem("int_parsing", idx, "\(integer), unable to parse string as an integer", "\"1.5\"")),
-        ("\"0x10\"", problem("int_parsing", idx, "\(integer), unable to parse string as an integer", "\"0x10\"")),
-        ("\"\"", problem("int_parsing", idx, "\(integer), unable to parse string as an integer", "\"\"")),
-        ("NaN", #"{"type":"finite_number","loc":["body",\#(idx)],"msg":"Input should be a finite number"}"#),
-        ("-Infinity", #"{"type":"finite_number","loc":["body",\#(idx)],"msg":"Input should be a finite number"}"#),
-        (
-            "2147483648",
-            #"{"type":"less_than_equal","loc":["body",\#(idx)],"msg":"Input should be less than or equal to 2147483647","#
-                + #""input":2147483648,"ctx":{"le":2147483647}}"#
-        ),
-        (
-            "-2147483649",
-            #"{"type":"greater_than_equal","loc":["body",\#(idx)],"msg":"Input should be greater than or equal to "#
-                + #"-2147483648","input":-2147483649,"ctx":{"ge":-2147483648}}"#
-        ),
-    ]
-
-    private static let idx = #""writes",0,"idx""#
-
-    @Test("an idx that is no 32-bit integer", arguments: wrongIntegers)
-    func integers(_ value: String, _ detail: String) async throws {
-        let body = Self.write(#""writes":[{"task_id":"k","idx":\#(value),"channel":"c","blob":""}]"#)
-        try await check(Refusal("put-writes", body, detail))
-    }
-
-    @Test(
-        "an idx that lax mode takes",
-        arguments: [
-            ("true", 1), ("false", 0), ("1.0", 1), ("-0", 0), ("-0.0", 0), ("1e3", 1_000), ("\"1\"", 1), ("\" 1 \"", 1),
-            ("\"+1\"", 1), ("\"-1\"", -1), ("\"007\"", 7), ("\"1_000\"", 1_000), ("\"1.0\"", 1),
-            ("2147483647", Int(Int32.max)),
-            ("-2147483648", Int(Int32.min)),
-        ]
-    )
-    func laxIntegers(_ value: String, _ expected: Int) async throws {
-        try await APIClient.run { client in
-            let body = Self.write(#""writes":[{"task_id":"k","idx":\#(value),"channel":"c","blob":""}]"#)
-            #expect(try await client.post("put-writes", body).status == 204)
-            _ = try await client.post("put", Self.write(#""checkpoint":{}"#))
-            let answer = try await client.post("get-tuple", #"{"thread_id":"t"}"#)
-            #expect(answer.body.contains("\"idx\":\(expected),"))
-        }
-    }
-
-    @Test("a limit outside 1…1000", arguments: ["0", "-1", "\"0\"", "false"])
-    func limitTooSmall(_ value: String) async throws {
-        let detail =
-            #"{"type":"greater_than_equal","loc":["body","limit"],"msg":"Input should be greater than or equal to 1","#
-            + #""input":\#(value),"ctx":{"ge":1}}"#
-        try await check(Refusal("list", #"{"thread_id":"t","limit":\#(value)}"#, detail))
-    }
-
-    @Test("a limit above 1000", arguments: ["1001", "99999999999999999999"])
-    func limitTooLarge(_ value: String) async throws {
-        let detail =
-            #"{"type":"less_than_equal","loc":["body","limit"],"msg":"Input should be less than or equal to 1000","#
-            + #""input":\#(value),"ctx":{"le":1000}}"#
-        try await check(Refusal("list", #"{"thread_id":"t","limit":\#(value)}"#, detail))
-    }
-
-    @Test(
-        "an upsert that is no boolean",
-        arguments: [
-            ("2", "bool_parsing"), ("\"maybe\"", "bool_parsing"), ("\" true\"", "bool_parsing"), ("1.5", "bool_type"),
-            ("null", "bool_type"), ("[]", "bool_type"),
-        ]
-    )
-    func booleans(_ value: String, _ type: String) async throws {
-        let message = "Input should be a valid boolean" + (type == "bool_parsing" ? ", unable to interpret input" : "")
-        let detail = Self.problem(type, #""upsert""#, message, value)
-        try await check(Refusal("put-writes", Self.write(#""writes":[],"upsert":\#(value)"#), detail))
+        try await Refusal("put", body, expected.joined(separator: ",")).check()
     }
 
     // MARK: - What is stored
@@ -316,8 +200,8 @@ struct ValidationTests {
         "base64 that is not canonical",
         arguments: ["a", "aG", "aGk", "aGk==", "=", "-_-_", "aGVsbG8=x", "Zh==", "!!!!", "é"])
     func blobs(_ text: String) async throws {
-        let body = Self.write(#""writes":[{"task_id":"k","idx":0,"channel":"c","blob":"\#(text)"}]"#)
-        try await check(Refusal("put-writes", body, Self.base64(#""writes",0,"blob""#)))
+        let body = Refusal.write(#""writes":[{"task_id":"k","idx":0,"channel":"c","blob":"\#(text)"}]"#)
+        try await Refusal("put-writes", body, Self.base64(#""writes",0,"blob""#)).check()
     }
 
     @Test(
@@ -325,9 +209,9 @@ struct ValidationTests {
         arguments: ["aGk=", "aG k=", "a\\nGk\\r\\n=", "\\u0061Gk=", "  aGk=\\t"])
     func blobsTaken(_ text: String) async throws {
         try await APIClient.run { client in
-            let body = Self.write(#""writes":[{"task_id":"k","idx":0,"channel":"c","blob":"\#(text)"}]"#)
+            let body = Refusal.write(#""writes":[{"task_id":"k","idx":0,"channel":"c","blob":"\#(text)"}]"#)
             #expect(try await client.post("put-writes", body).status == 204)
-            _ = try await client.post("put", Self.write(#""checkpoint":{}"#))
+            _ = try await client.post("put", Refusal.write(#""checkpoint":{}"#))
             #expect(try await client.post("get-tuple", #"{"thread_id":"t"}"#).body.contains(#""blob":"aGk=""#))
         }
     }
@@ -338,14 +222,14 @@ struct ValidationTests {
         let detail =
             #"{"type":"value_error","loc":["body","thread_id"],"msg":"Value error, \#(reason)","input":"\#(text)","#
             + #""ctx":{"error":"\#(reason)"}}"#
-        try await check(Refusal("list", #"{"thread_id":"\#(text)"}"#, detail))
+        try await Refusal("list", #"{"thread_id":"\#(text)"}"#, detail).check()
     }
 
     @Test("a lone surrogate in an identifier", arguments: ["\\ud800", "a\\udc00b"])
     func surrogates(_ text: String) async throws {
         let message = "Input should be a valid string, unable to parse raw data as a unicode string"
-        let detail = Self.problem("string_unicode", #""thread_id""#, message, "\"\(text)\"")
-        try await check(Refusal("list", #"{"thread_id":"\#(text)"}"#, detail))
+        let detail = Refusal.problem("string_unicode", #""thread_id""#, message, "\"\(text)\"")
+        try await Refusal("list", #"{"thread_id":"\#(text)"}"#, detail).check()
     }
 
     @Test("identifiers that are too long for a key, named at the longest, and the longest that is taken")
@@ -355,13 +239,14 @@ struct ValidationTests {
                 + #"bytes together","ctx":{"max_length":2640}}"#
         }
         let long = String(repeating: "x", count: 2_640)
-        try await check(
-            Refusal("put", #"{"thread_id":"\#(long)","checkpoint_id":"c","checkpoint":{}}"#, detail(#""thread_id""#)))
+        try await Refusal(
+            "put", #"{"thread_id":"\#(long)","checkpoint_id":"c","checkpoint":{}}"#, detail(#""thread_id""#)
+        ).check()
         let writes =
             #""writes":[{"task_id":"k","idx":0,"channel":"c","blob":""},{"task_id":"\#(long)","idx":0,"channel":"c","blob":""}]"#
-        try await check(Refusal("put-writes", Self.write(writes), detail(#""writes",1,"task_id""#)))
+        try await Refusal("put-writes", Refusal.write(writes), detail(#""writes",1,"task_id""#)).check()
         let blobs = #""checkpoint":{},"blobs":[{"channel":"a","version":"\#(long)","type":"t"}]"#
-        try await check(Refusal("put", Self.write(blobs), detail(#""blobs",0,"version""#)))
+        try await Refusal("put", Refusal.write(blobs), detail(#""blobs",0,"version""#)).check()
         try await APIClient.run { client in
             let longest = #"{"thread_id":"\#(long.dropLast())","checkpoint_id":"c","checkpoint":{}}"#
             let taken = try await client.post("put", longest)
@@ -379,11 +264,11 @@ struct ValidationTests {
     @Test("a refused body changes nothing, also what came before the problem in it")
     func atomic() async throws {
         try await APIClient.run { client in
-            let body = Self.write(
+            let body = Refusal.write(
                 #""writes":[{"task_id":"k","idx":0,"channel":"c","blob":"aGk="},{"task_id":"k","idx":1,"channel":"c","blob":"!"}]"#
             )
             #expect(try await client.post("put-writes", body).status == 422)
-            _ = try await client.post("put", Self.write(#""checkpoint":{}"#))
+            _ = try await client.post("put", Refusal.write(#""checkpoint":{}"#))
             #expect(try await client.post("get-tuple", #"{"thread_id":"t"}"#).body.hasSuffix(#""pending_writes":[]}"#))
         }
     }
@@ -397,7 +282,7 @@ struct ValidationTests {
                 answer.body
                     == #"{"detail":[{"type":"string_type","loc":["body","thread_id"],"msg":"Input should be a valid string"}]}"#
             )
-            let blob = Self.write(
+            let blob = Refusal.write(
                 #""writes":[{"task_id":"k","idx":0,"channel":"c","blob":["SECRET"]},{"blob":"SECRET"}]"#)
             #expect(try await client.post("put-writes", blob).body.contains("SECRET") == false)
         }
@@ -407,7 +292,7 @@ struct ValidationTests {
     func manyProblems() async throws {
         try await APIClient.run { client in
             let list = String(repeating: "0,", count: 5_000) + "0"
-            let answer = try await client.post("put-writes", Self.write(#""writes":[\#(list)]"#))
+            let answer = try await client.post("put-writes", Refusal.write(#""writes":[\#(list)]"#))
             #expect(answer.status == 422)
             let value = try JSONValue(parsing: Array(answer.body.utf8))
             guard case .array(let problems)? = value["detail"] else {

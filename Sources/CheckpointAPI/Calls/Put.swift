@@ -10,7 +10,7 @@ struct PutBody: Sendable {
     var parentID: Identifier?
     var document = JSONText.emptyObject
     var metadata = JSONText.emptyObject
-    var blobs: [BlobBody] = []
+    var blobs: [ChannelBlob] = []
 
     static let schema = ObjectSchema(
         "PutCheckpointRequest",
@@ -22,29 +22,26 @@ struct PutBody: Sendable {
             .nullableIdentifier("parent_checkpoint_id", "Parent checkpoint ID") { $0.parentID = $1 },
             .object("checkpoint", "Checkpoint JSONB payload") { $0.document = $1 },
             .object("metadata", "Checkpoint metadata", isRequired: false) { $0.metadata = $1 },
-            .list("blobs", "Channel blob data", isRequired: false, of: BlobBody.schema) { $0.blobs = $1 },
+            .list("blobs", "Channel blob data", isRequired: false, of: ChannelBlob.schema) { $0.blobs = $1 },
         ],
         check: { body, problems in
-            let thread = [("thread_id", body.threadID), ("checkpoint_ns", body.namespace)]
-            problems.requireKeyLength(thread + [("checkpoint_id", body.checkpointID)])
-            for (index, blob) in body.blobs.enumerated() {
-                let version = [("channel", blob.channel), ("version", blob.version)]
-                problems.requireKeyLength(thread, item: ("blobs", index), version)
+            problems.requireKeyLength(
+                ("thread_id", body.threadID),
+                ("checkpoint_ns", body.namespace),
+                ("checkpoint_id", body.checkpointID)
+            )
+            let prefix = body.threadID.byteCount + body.namespace.byteCount
+            problems.requireKeyLength(of: body.blobs, in: "blobs", prefix: prefix) {
+                [("channel", $0.channel), ("version", $0.version)]
             }
         }
     )
 }
 
-/// One of the blobs.
-struct BlobBody: Sendable {
-    var channel: Identifier = ""
-    var version: Identifier = ""
-    var type = ""
-    var bytes: [UInt8]?
-
+extension ChannelBlob {
     static let schema = ObjectSchema(
         "BlobData",
-        empty: BlobBody(),
+        empty: ChannelBlob(channel: "", version: "", type: "", bytes: nil),
         fields: [
             .identifier("channel", "Channel name") { $0.channel = $1 },
             .identifier("version", "Channel version") { $0.version = $1 },
@@ -76,14 +73,8 @@ extension Endpoint {
                 document: body.document,
                 metadata: body.metadata
             )
-            try await store.put(checkpoint, blobs: body.blobs.map(ChannelBlob.init))
+            try await store.put(checkpoint, blobs: body.blobs)
             return .json(JSONWriter.key(of: checkpoint))
         }
-    }
-}
-
-extension ChannelBlob {
-    fileprivate init(_ body: BlobBody) {
-        self.init(channel: body.channel, version: body.version, type: body.type, bytes: body.bytes)
     }
 }

@@ -7,7 +7,7 @@ struct PutWritesBody: Sendable {
     var threadID: Identifier = ""
     var namespace: Identifier = ""
     var checkpointID: Identifier = ""
-    var writes: [WriteBody] = []
+    var writes: [PendingWrite] = []
     var upsert = false
 
     static let schema = ObjectSchema(
@@ -17,33 +17,25 @@ struct PutWritesBody: Sendable {
             .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
             .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
             .identifier("checkpoint_id", "Checkpoint ID") { $0.checkpointID = $1 },
-            .list("writes", "Write data", of: WriteBody.schema) { $0.writes = $1 },
+            .list("writes", "Write data", of: PendingWrite.schema) { $0.writes = $1 },
             .boolean("upsert", "Upsert mode", default: false) { $0.upsert = $1 },
         ],
         check: { body, problems in
-            let key = [
-                ("thread_id", body.threadID), ("checkpoint_ns", body.namespace), ("checkpoint_id", body.checkpointID),
-            ]
-            problems.requireKeyLength(key)
-            for (index, write) in body.writes.enumerated() {
-                problems.requireKeyLength(key, item: ("writes", index), [("task_id", write.taskID)])
-            }
+            problems.requireKeyLength(
+                ("thread_id", body.threadID),
+                ("checkpoint_ns", body.namespace),
+                ("checkpoint_id", body.checkpointID)
+            )
+            let prefix = body.threadID.byteCount + body.namespace.byteCount + body.checkpointID.byteCount
+            problems.requireKeyLength(of: body.writes, in: "writes", prefix: prefix) { [("task_id", $0.taskID)] }
         }
     )
 }
 
-/// One of the writes.
-struct WriteBody: Sendable {
-    var taskID: Identifier = ""
-    var index: Int32 = 0
-    var channel: Identifier = ""
-    var type: String?
-    var bytes: [UInt8] = []
-    var taskPath: Identifier = ""
-
+extension PendingWrite {
     static let schema = ObjectSchema(
         "WriteData",
-        empty: WriteBody(),
+        empty: PendingWrite(taskID: "", index: 0, channel: "", type: nil, bytes: [], taskPath: ""),
         fields: [
             .identifier("task_id", "Task ID") { $0.taskID = $1 },
             .integer("idx", "Write index", range: Int(Int32.min)...Int(Int32.max)) { $0.index = Int32($1) },
@@ -72,24 +64,11 @@ extension Endpoint {
         ) { body, context in
             let thread = ThreadKey(body.threadID, tenant: context.principal.tenant)
             try await store.putWrites(
-                body.writes.map(PendingWrite.init),
+                body.writes,
                 for: CheckpointKey(thread: thread, namespace: body.namespace, id: body.checkpointID),
                 onConflict: body.upsert ? .replace : .keepFirst
             )
             return Response(status: .noContent)
         }
-    }
-}
-
-extension PendingWrite {
-    fileprivate init(_ body: WriteBody) {
-        self.init(
-            taskID: body.taskID,
-            index: body.index,
-            channel: body.channel,
-            type: body.type,
-            bytes: body.bytes,
-            taskPath: body.taskPath
-        )
     }
 }

@@ -10,6 +10,11 @@ struct RequestLogMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
     let logger: Logger
+    private let ids = RequestIDs()
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
 
     func handle(
         _ request: Request,
@@ -18,7 +23,7 @@ struct RequestLogMiddleware: RouterMiddleware {
     ) async throws -> Response {
         let start = ContinuousClock.now
         var context = context
-        context.requestID = Self.requestID(request.headers[.requestID])
+        context.requestID = requestID(request.headers[.requestID])
         var response = try await next(request, context)
         response.headers[.requestID] = context.requestID
         logger.info(
@@ -34,12 +39,11 @@ struct RequestLogMiddleware: RouterMiddleware {
         return response
     }
 
-    private static func requestID(_ sent: String?) -> String {
-        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy(isAllowed) {
+    private func requestID(_ sent: String?) -> String {
+        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy(Self.isAllowed) {
             return sent
         }
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        return ids.next()
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
@@ -71,8 +75,6 @@ enum LogKey {
 }
 
 extension HTTPField.Name {
-    static var requestID: HTTPField.Name {
-        // A valid token: the initialiser fails for others only.
-        HTTPField.Name("x-request-id") ?? .cacheControl
-    }
+    /// The initialiser fails only for what is no token.
+    static let requestID = HTTPField.Name("x-request-id") ?? .cacheControl
 }

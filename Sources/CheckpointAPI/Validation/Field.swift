@@ -223,14 +223,13 @@ extension Field {
                 }
                 var elements: [Element] = []
                 elements.reserveCapacity(node.elementCount)
-                let path = problems.path
                 document.forEachElement(of: node) { index, element in
-                    problems.path = path + [.field(name), .index(index)]
+                    problems.element = (name, index)
                     if let value = schema.read(element, in: document, &problems) {
                         elements.append(value)
                     }
                 }
-                problems.path = path
+                problems.element = nil
                 store(&body, elements)
             }
         )
@@ -264,7 +263,7 @@ extension JSONDocument {
     fileprivate func requireString(_ node: JSONNode) throws(Problem) -> String {
         guard node.kind == .string else { throw .string }
         guard let text = utf8String(of: node) else { throw .unicode }
-        guard !text.utf8.contains(0) else { throw .nul }
+        guard !node.hasEscapes || !text.utf8.contains(0) else { throw .nul }
         return text
     }
 

@@ -11,14 +11,18 @@ struct Problems {
 
     private(set) var found: [ValidationProblem] = []
 
-    /// Where the object that is being read stands; empty for the body itself.
-    var path: [ValidationProblem.Step] = []
+    /// The element of a list that is being read; nil for the body itself.
+    ///
+    /// Lists are one level deep.
+    var element: (list: String, index: Int)?
 
     var isEmpty: Bool { found.isEmpty }
 
     mutating func add(_ problem: Problem, at field: String? = nil, input: JSONValue? = nil) {
         guard found.count < Self.limit else { return }
-        let location = field.map { path + [.field($0)] } ?? path
+        var location: [ValidationProblem.Step] = []
+        if let element { location = [.field(element.list), .index(element.index)] }
+        if let field { location.append(.field(field)) }
         found.append(
             ValidationProblem(
                 type: problem.type,
@@ -41,18 +45,31 @@ struct Problems {
     typealias Part = (field: String, value: Identifier)
 
     /// Refuses identifiers that together are longer than a key may be, at the longest of them.
-    mutating func requireKeyLength(_ parts: [Part], item: (list: String, index: Int)? = nil, _ more: [Part] = []) {
-        let length = (parts + more).reduce(0) { $0 + $1.value.byteCount }
-        guard length > IdentifierLimit.keyBytes else { return }
-        let longest = (parts + more).max { $0.value.byteCount < $1.value.byteCount }
-        guard let longest else { return }
-        let isOfItem = more.contains { $0.field == longest.field }
-        if let item, isOfItem {
-            path = [.field(item.list), .index(item.index)]
+    mutating func requireKeyLength(_ parts: Part...) {
+        guard let problem = Self.keyProblem(parts) else { return }
+        add(.keyTooLong(limit: IdentifierLimit.keyBytes), at: problem)
+    }
+
+    /// The same for the keys of list elements, which begin with `prefix`; a prefix that is too long by itself is
+    /// reported once, by the caller.
+    mutating func requireKeyLength<Element>(
+        of elements: [Element],
+        in list: String,
+        prefix: Int,
+        _ parts: (Element) -> [Part]
+    ) {
+        for (index, item) in elements.enumerated() {
+            guard let problem = Self.keyProblem(parts(item), prefix: prefix) else { continue }
+            element = (list, index)
+            add(.keyTooLong(limit: IdentifierLimit.keyBytes), at: problem)
         }
-        defer { path = [] }
-        let problem = Problem.keyTooLong(limit: IdentifierLimit.keyBytes)
-        let isReported = found.last.map { $0.type == problem.type && !isOfItem && item != nil } ?? false
-        if !isReported { add(problem, at: longest.field) }
+        element = nil
+    }
+
+    /// The field to report, if `parts` and `prefix` more bytes are too long.
+    private static func keyProblem(_ parts: [Part], prefix: Int = 0) -> String? {
+        let length = parts.reduce(prefix) { $0 + $1.value.byteCount }
+        guard length > IdentifierLimit.keyBytes, prefix <= IdentifierLimit.keyBytes else { return nil }
+        return parts.max { $0.value.byteCount < $1.value.byteCount }?.field
     }
 }

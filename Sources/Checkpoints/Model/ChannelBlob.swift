@@ -2,14 +2,14 @@
 ///
 /// The bytes are opaque to every store.
 package struct ChannelBlob: Hashable, Sendable {
-    package let channel: Identifier
-    package let version: Identifier
+    package var channel: Identifier
+    package var version: Identifier
     /// The serialiser's tag, such as `msgpack`, `json` or `empty`.
-    package let type: String
+    package var type: String
     /// Nil where the client sent null: a channel without a value at this version.
     ///
     /// Not the same as no bytes.
-    package let bytes: [UInt8]?
+    package var bytes: [UInt8]?
 
     package init(channel: Identifier, version: Identifier, type: String, bytes: [UInt8]?) {
         self.channel = channel

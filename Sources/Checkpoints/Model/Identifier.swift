@@ -1,3 +1,5 @@
+import Glibc
+
 /// An opaque id: a thread, namespace, checkpoint, channel, version, task or task path.
 ///
 /// Equality, hash and order are those of the UTF-8 bytes. Swift's own `String` would take `é` as one scalar
@@ -23,7 +25,14 @@ package struct Identifier: Hashable, Comparable, Sendable, ExpressibleByStringLi
     package var isEmpty: Bool { text.isEmpty }
 
     package static func == (left: Identifier, right: Identifier) -> Bool {
-        left.text.utf8.elementsEqual(right.text.utf8)
+        left.withBytes { left in
+            right.withBytes { right in
+                guard left.count == right.count, let first = left.baseAddress, let second = right.baseAddress else {
+                    return false
+                }
+                return memcmp(first, second, left.count) == 0
+            }
+        }
     }
 
     package static func < (left: Identifier, right: Identifier) -> Bool {
@@ -31,9 +40,18 @@ package struct Identifier: Hashable, Comparable, Sendable, ExpressibleByStringLi
     }
 
     package func hash(into hasher: inout Hasher) {
-        for byte in text.utf8 {
-            hasher.combine(byte)
-        }
+        withBytes { hasher.combine(bytes: $0) }
         hasher.combine(UInt8(0xFF))
+    }
+
+    /// The UTF-8 bytes, which `init` made contiguous.
+    ///
+    /// An empty id still has an address.
+    private func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        var text = text
+        return text.withUTF8 { bytes in
+            let start = bytes.baseAddress ?? UnsafePointer(bitPattern: 8)
+            return body(UnsafeRawBufferPointer(start: start, count: bytes.count))
+        }
     }
 }

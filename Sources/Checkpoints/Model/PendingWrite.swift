@@ -1,18 +1,18 @@
 /// What one task wrote to one channel after a checkpoint and before the next.
 package struct PendingWrite: Hashable, Sendable {
-    package let taskID: Identifier
+    package var taskID: Identifier
     /// Position among the task's writes.
     ///
     /// LangGraph gives errors, interrupts and resumes negative positions.
-    package let index: Int32
-    package let channel: Identifier
+    package var index: Int32
+    package var channel: Identifier
     /// The serialiser's tag; nil when the client sent none.
-    package let type: String?
-    package let bytes: [UInt8]
+    package var type: String?
+    package var bytes: [UInt8]
     /// Where the task stands in the graph; LangGraph orders pending writes by it.
     ///
     /// Empty when not sent.
-    package let taskPath: Identifier
+    package var taskPath: Identifier
 
     package init(
         taskID: Identifier,

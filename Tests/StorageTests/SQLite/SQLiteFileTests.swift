@@ -42,7 +42,7 @@ struct SQLiteFileTests {
             func pragma(_ name: String) throws -> String? { try String.fetchOne(db, sql: "PRAGMA \(name)") }
             #expect(try pragma("journal_mode") == "wal")
             #expect(try pragma("auto_vacuum") == "2")
-            #expect(try pragma("page_size") == "8192")
+            #expect(try pragma("page_size") == "4096")
             #expect(try pragma("application_id") == String(0x4D69_6C65))
             let tables = try Row.fetchAll(db, sql: "SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
             let loose = tables.filter { $0["strict"] == 0 }.map { $0["name"] as String }

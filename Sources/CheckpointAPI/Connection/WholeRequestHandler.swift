@@ -1,0 +1,208 @@
+import HTTPTypes
+package import Hummingbird
+package import Logging
+package import NIOCore
+package import NIOHTTPTypes
+
+/// Answers requests of known, moderate length on their connection's own event loop.
+///
+/// It stands in Hummingbird's pipeline and calls the same responder. What it saves is the way there: Hummingbird
+/// streams every part of a request to a task through an `NIOAsyncChannel`, which for a small body costs more than all
+/// the rest. A request that is streamed, long, waits for `100 Continue` or ends its connection is passed on and takes
+/// that way, as does one that arrives while such a request is unanswered: answers keep the order of their requests.
+///
+/// docs/decisions/0006 has the figures.
+package final class WholeRequestHandler<Responder: HTTPResponder>: ChannelDuplexHandler, RemovableChannelHandler
+where Responder.Context == APIContext {
+    package typealias InboundIn = HTTPRequestPart
+    package typealias InboundOut = HTTPRequestPart
+    package typealias OutboundIn = HTTPResponsePart
+    package typealias OutboundOut = HTTPResponsePart
+
+    private enum State {
+        case idle
+        case collecting(HTTPRequest, ByteBuffer)
+        /// The responder is at work; what arrives meanwhile is held.
+        case answering
+    }
+
+    /// What arrived while a request was being answered, in its order.
+    private enum Arrival {
+        case part(HTTPRequestPart)
+        case event(Any)
+        case error(any Error)
+    }
+
+    /// Parts that may be held before no more input is asked for: a client that pipelines waits in its socket.
+    private static var heldLimit: Int { 64 }
+
+    private let responder: Responder
+    private let logger: Logger
+    private var state = State.idle
+    private var held = CircularBuffer<Arrival>()
+    /// Requests passed on and not answered yet.
+    private var passedOn = 0
+    /// More input was asked for while too much was held.
+    private var wantsRead = false
+    private var executor: EventLoopTaskExecutor?
+    private var date = DateHeader()
+
+    package init(responder: Responder, logger: Logger) {
+        self.responder = responder
+        self.logger = logger
+    }
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        executor = EventLoopTaskExecutor(context.eventLoop)
+    }
+
+    // MARK: - In
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if case .answering = state {
+            held.append(.part(part))
+        } else {
+            receive(part, context)
+        }
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The server's order to end idle connections must not reach a connection that owes an answer.
+        if case .idle = state {
+            context.fireUserInboundEventTriggered(event)
+        } else {
+            held.append(.event(event))
+        }
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if case .answering = state {
+            held.append(.error(error))
+        } else {
+            context.fireErrorCaught(error)
+        }
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        if held.count >= Self.heldLimit {
+            wantsRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        switch (part, state) {
+        case (.head(let head), .idle):
+            if passedOn == 0, WholeRequest.isExpected(after: head) {
+                state = .collecting(head, ByteBuffer())
+            } else {
+                passedOn += 1
+                context.fireChannelRead(wrapInboundOut(part))
+            }
+        case (.body(var bytes), .collecting(let head, var body)):
+            state = .idle  // so that `body` is not copied when it grows
+            if body.readableBytes == 0 { swap(&body, &bytes) } else { body.writeBuffer(&bytes) }
+            state = .collecting(head, body)
+        case (.end, .collecting(let head, let body)):
+            state = .answering
+            answer(Request(head: head, body: RequestBody(buffer: body)), context)
+        default:
+            context.fireChannelRead(wrapInboundOut(part))
+        }
+    }
+
+    // MARK: - Out
+
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { passedOn -= 1 }
+        context.write(data, promise: promise)
+    }
+
+    /// The task belongs to the connection: it ends with the answer, and the connection is not ended before.
+    private func answer(_ request: Request, _ context: ChannelHandlerContext) {
+        let source = ApplicationRequestContextSource(channel: context.channel, logger: logger)
+        let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let responder = responder
+        // Started at once and in place: there is no other task to be a part of, and no queue to wait in.
+        Task.immediate(executorPreference: executor) {
+            let response = try? await responder.respond(to: request, context: APIContext(source: source))
+            let whole = await WholeResponse(response ?? .internalServerError)
+            connection.value.handler.finish(whole, connection.value.context)
+        }
+    }
+
+    private func finish(_ response: WholeResponse, _ context: ChannelHandlerContext) {
+        var head = response.head
+        head.headerFields[.date] = date.now
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if response.body.readableBytes > 0 {
+            context.write(wrapOutboundOut(.body(response.body)), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        state = .idle
+        resume(context)
+    }
+
+    /// Takes up what was held, as far as the next request that has to be answered first.
+    private func resume(_ context: ChannelHandlerContext) {
+        while let arrival = held.popFirst() {
+            switch arrival {
+            case .part(let part): receive(part, context)
+            case .event(let event): context.fireUserInboundEventTriggered(event)
+            case .error(let error): context.fireErrorCaught(error)
+            }
+            if case .answering = state { return }
+        }
+        if wantsRead {
+            wantsRead = false
+            context.read()
+        }
+    }
+}
+
+/// Which requests are worth collecting before anything is done.
+enum WholeRequest {
+    /// Bytes of a body that are collected on the event loop at most.
+    static let bodyLimit = 1_024 * 1_024
+
+    /// Whether `head` announces a body that is neither streamed nor long, on a connection that goes on.
+    static func isExpected(after head: HTTPRequest) -> Bool {
+        guard
+            head.method == .post,
+            let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length <= bodyLimit,
+            head.headerFields[.expect] == nil,
+            head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
+        else { return false }
+        return true
+    }
+}
+
+/// A response whose body is at hand.
+private struct WholeResponse: Sendable {
+    let head: HTTPResponse
+    let body: ByteBuffer
+
+    init(_ response: Response) async {
+        head = response.head
+        let collector = BodyCollector()
+        // The collector throws nothing, and no response of this program streams.
+        try? await response.body.write(collector)
+        body = collector.body
+    }
+}
+
+/// Keeps what a response writes.
+///
+/// Used by one task.
+private final class BodyCollector: ResponseBodyWriter {
+    var body = ByteBuffer()
+
+    func write(_ buffer: ByteBuffer) {
+        var buffer = buffer
+        if body.readableBytes == 0 { body = buffer } else { body.writeBuffer(&buffer) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) {}
+}

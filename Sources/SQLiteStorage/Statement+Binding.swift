@@ -1,0 +1,105 @@
+import Checkpoints
+import GRDB
+import GRDBSQLite
+
+/// A statement's parameters, bound through SQLite's own calls in the order of its `?`: no value is boxed.
+///
+/// https://www.sqlite.org/c3ref/bind_blob.html
+struct Parameters: ~Copyable {
+    private let handle: OpaquePointer
+    private var index: Int32 = 0
+
+    fileprivate init(_ handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    mutating func bind(_ value: Int64) {
+        index += 1
+        sqlite3_bind_int64(handle, index, value)
+    }
+
+    /// Nil binds NULL.
+    mutating func bind(_ text: String?) {
+        index += 1
+        guard var text else {
+            sqlite3_bind_null(handle, index)
+            return
+        }
+        text.withUTF8 { bytes in
+            // An empty buffer may have no address, which SQLite would take for NULL.
+            let address = UnsafeRawPointer(bytes.baseAddress ?? Self.nothing)
+                .assumingMemoryBound(to: CChar.self)
+            sqlite3_bind_text(handle, index, address, Int32(bytes.count), Self.copied)
+        }
+    }
+
+    mutating func bind(_ identifier: Identifier) {
+        bind(identifier.text)
+    }
+
+    /// Four parameters, in the order of the keys that begin with a checkpoint's id.
+    mutating func bind(_ checkpoint: CheckpointKey) {
+        bind(checkpoint.id)
+        bind(checkpoint.thread.id)
+        bind(checkpoint.thread.tenant.name)
+        bind(checkpoint.namespace)
+    }
+
+    /// Binds the bytes where they lie: they must stay there until the statement has run.
+    mutating func bind(inPlace bytes: UnsafeRawBufferPointer?) {
+        index += 1
+        guard let bytes else {
+            sqlite3_bind_null(handle, index)
+            return
+        }
+        sqlite3_bind_blob64(
+            handle, index, bytes.baseAddress ?? UnsafeRawPointer(Self.nothing), UInt64(bytes.count), nil)
+    }
+
+    /// Some address, for values of no length.
+    private static var nothing: UnsafePointer<UInt8> { UnsafePointer(bitPattern: 8).unsafelyUnwrapped }
+
+    /// `SQLITE_TRANSIENT`: SQLite takes a copy.
+    ///
+    /// Swift cannot import the macro.
+    private static var copied: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
+}
+
+extension Statement {
+    /// Runs a statement that returns no rows.
+    func run(_ bind: (inout Parameters) -> Void) throws {
+        var parameters = Parameters(sqliteStatement)
+        bind(&parameters)
+        let code = sqlite3_step(sqliteStatement)
+        defer { sqlite3_reset(sqliteStatement) }
+        guard code == SQLITE_DONE else { throw failure(code) }
+    }
+}
+
+extension Statement {
+    /// Whether the query has a row.
+    func hasRow(_ bind: (inout Parameters) -> Void) throws -> Bool {
+        var parameters = Parameters(sqliteStatement)
+        bind(&parameters)
+        let code = sqlite3_step(sqliteStatement)
+        defer { sqlite3_reset(sqliteStatement) }
+        guard code == SQLITE_ROW || code == SQLITE_DONE else { throw failure(code) }
+        return code == SQLITE_ROW
+    }
+
+    private func failure(_ code: Int32) -> DatabaseError {
+        DatabaseError(
+            resultCode: ResultCode(rawValue: code),
+            message: String(cString: sqlite3_errmsg(sqlite3_db_handle(sqliteStatement))),
+            sql: sql
+        )
+    }
+}
+
+extension [UInt8]? {
+    /// The bytes in place; nil for nil.
+    func withBytes<Value>(_ body: (UnsafeRawBufferPointer?) throws -> Value) rethrows -> Value {
+        guard let self else { return try body(nil) }
+        return try self.withUnsafeBytes { try body($0) }
+    }
+}

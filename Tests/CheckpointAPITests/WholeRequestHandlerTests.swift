@@ -1,0 +1,169 @@
+import CheckpointAPI
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import NIOEmbedded
+import NIOHTTPTypes
+import Synchronization
+import Testing
+
+/// The order of answers on a connection, whichever way each request takes.
+@Suite("Whole requests", .timeLimit(.minutes(1)))
+struct WholeRequestHandlerTests {
+    /// Answers with the body it got; a request to `/slow` waits until it is let go.
+    private final class Responder: HTTPResponder {
+        typealias Context = APIContext
+        private let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+        @concurrent
+        func respond(to request: Request, context: APIContext) async throws -> Response {
+            if request.head.path == "/slow" {
+                await withCheckedContinuation { waits in waiting.withLock { $0.append(waits) } }
+            }
+            let body = try await request.body.collect(upTo: 1_000)
+            return Response(status: .ok, body: ResponseBody(byteBuffer: body))
+        }
+
+        func letGo() {
+            for waits in waiting.withLock({ waits in
+                defer { waits = [] }; return waits
+            }) { waits.resume() }
+        }
+    }
+
+    private struct Connection {
+        let responder = Responder()
+        let channel: EmbeddedChannel
+
+        init() throws {
+            let handler = WholeRequestHandler(
+                responder: responder,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            channel = EmbeddedChannel(handler: handler)
+        }
+
+        func head(_ path: String, _ method: HTTPRequest.Method = .post, _ fields: HTTPFields) throws {
+            let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: path, headerFields: fields)
+            try channel.writeInbound(HTTPRequestPart.head(head))
+        }
+
+        func send(_ path: String, _ body: String) throws {
+            try head(path, .post, [.contentLength: String(body.utf8.count)])
+            if !body.isEmpty { try channel.writeInbound(HTTPRequestPart.body(ByteBuffer(string: body))) }
+            try channel.writeInbound(HTTPRequestPart.end(nil))
+        }
+
+        /// The bodies answered so far, in their order.
+        func answers() throws -> [String] {
+            channel.embeddedEventLoop.run()
+            var bodies: [String] = []
+            while let part = try channel.readOutbound(as: HTTPResponsePart.self) {
+                if case .body(let body) = part { bodies.append(String(buffer: body)) }
+            }
+            return bodies
+        }
+
+        /// The parts that were passed on.
+        func passedOn() throws -> Int {
+            var count = 0
+            while try channel.readInbound(as: HTTPRequestPart.self) != nil { count += 1 }
+            return count
+        }
+    }
+
+    @Test("a request whose body is at hand is answered at once, in parts or whole")
+    func whole() throws {
+        let connection = try Connection()
+        try connection.send("/", "one")
+        try connection.head("/", .post, [.contentLength: "6"])
+        for part in ["t", "wo", "two"] {
+            try connection.channel.writeInbound(HTTPRequestPart.body(ByteBuffer(string: part)))
+        }
+        #expect(try connection.answers() == ["one"])
+        try connection.channel.writeInbound(HTTPRequestPart.end(nil))
+        #expect(try connection.answers() == ["twotwo"])
+        #expect(try connection.passedOn() == 0)
+    }
+
+    @Test("requests that arrive while one is being answered wait for it")
+    func pipelined() throws {
+        let connection = try Connection()
+        try connection.send("/slow", "1")
+        try connection.send("/", "2")
+        try connection.send("/slow", "3")
+        try connection.send("/", "4")
+        #expect(try connection.answers() == [])
+        connection.responder.letGo()
+        #expect(try connection.answers() == ["1", "2"])
+        connection.responder.letGo()
+        #expect(try connection.answers() == ["3", "4"])
+    }
+
+    private static let others: [(HTTPRequest.Method, HTTPFields)] = [
+        (.post, [:]), (.post, [.transferEncoding: "chunked"]), (.post, [.contentLength: "1048577"]),
+        (.post, [.contentLength: "x"]), (.get, [.contentLength: "0"]),
+        (.post, [.contentLength: "1", .expect: "100-continue"]), (.post, [.contentLength: "1", .connection: "close"]),
+    ]
+
+    @Test("what is streamed, long, awaits a go-ahead or ends its connection takes the other way", arguments: others)
+    func passedOn(_ method: HTTPRequest.Method, _ fields: HTTPFields) throws {
+        let connection = try Connection()
+        try connection.head("/", method, fields)
+        #expect(try connection.passedOn() == 1)
+        // Until it is answered, so do those behind it: answers keep the order of requests.
+        try connection.channel.writeInbound(HTTPRequestPart.end(nil))
+        try connection.send("/", "later")
+        #expect(try connection.passedOn() == 4)
+        #expect(try connection.answers() == [])
+        for _ in 0..<2 {
+            try connection.channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .ok)))
+            try connection.channel.writeOutbound(HTTPResponsePart.end(nil))
+        }
+        _ = try connection.answers()
+        try connection.send("/", "direct again")
+        #expect(try connection.answers() == ["direct again"])
+    }
+
+    @Test("the order to end an idle connection waits for the answer that is owed")
+    func quiescing() throws {
+        let connection = try Connection()
+        let events = EventCounter()
+        try connection.channel.pipeline.syncOperations.addHandler(events)
+        try connection.send("/slow", "1")
+        connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        #expect(events.count == 0)
+        connection.responder.letGo()
+        #expect(try connection.answers() == ["1"])
+        #expect(events.count == 1)
+        connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        #expect(events.count == 2)
+    }
+
+    @Test("a connection that ends before its answer is no error")
+    func gone() throws {
+        let connection = try Connection()
+        try connection.send("/slow", "1")
+        try connection.channel.close().wait()
+        connection.responder.letGo()
+        connection.channel.embeddedEventLoop.run()
+    }
+
+    private final class EventCounter: ChannelInboundHandler {
+        typealias InboundIn = HTTPRequestPart
+        var count = 0
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { count += 1 }
+    }
+
+    @Test(
+        "a date header is an RFC 9110 date",
+        arguments: [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        ]
+    )
+    func date(_ time: Int, _ text: String) {
+        #expect(DateHeader.text(time) == text)
+    }
+}

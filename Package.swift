@@ -108,8 +108,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-            ],
-            exclude: ["Golden"]
+            ]
         ),
         .testTarget(
             name: "ObservabilityTests",

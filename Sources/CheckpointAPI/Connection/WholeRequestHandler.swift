@@ -127,6 +127,7 @@ where Responder.Context == APIContext {
         let responder = responder
         // Started at once and in place: there is no other task to be a part of, and no queue to wait in.
         Task.immediate(executorPreference: executor) {
+            // `ErrorMiddleware` turns every error into an answer; what it lets through is about a connection that streams.
             let response = try? await responder.respond(to: request, context: APIContext(source: source))
             let whole = await WholeResponse(response ?? .internalServerError)
             connection.value.handler.finish(whole, connection.value.context)

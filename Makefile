@@ -1,0 +1,30 @@
+# The index of commands. What a command does is in scripts/ or in the tool it names.
+
+.DEFAULT_GOAL := help
+.PHONY: help build serve test check fmt clean
+
+SWIFT_SOURCES := Sources Tests Package.swift
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the program: .build/release/milepost
+	@scripts/install-packages libsqlite3-dev
+	swift build -c release --product milepost
+
+serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make serve ARGS="--port 8000")
+	.build/release/milepost serve $(ARGS)
+
+test: ## run every test: Swift, then end to end against the release build
+	@scripts/install-packages libsqlite3-dev python3 python3-venv && scripts/python-env
+	swift test
+	@$(MAKE) --no-print-directory build && .venv/bin/python -m pytest e2e
+
+check: ## check format, source rules, warnings and imports; runs no test
+	@scripts/check
+
+fmt: ## format the Swift sources in place
+	swift format --in-place --recursive $(SWIFT_SOURCES)
+
+clean: ## remove what build and test made
+	rm -rf .build .venv .pytest_cache

@@ -1,0 +1,64 @@
+"""Starts servers for tests and makes sure that each one ends."""
+
+import os
+import uuid
+
+import pytest
+
+from server import Server, binary_path
+
+# The agentex client must not look anything up on the network, nor take a server address from the developer's shell.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+for name in ("AGENTEX_BASE_URL", "AGENTEX_SDK_API_KEY", "AGENTEX_CUSTOM_HEADERS", "LANGSMITH_TRACING"):
+    os.environ.pop(name, None)
+
+STORES = ("memory", "sqlite")
+
+
+def pytest_sessionstart():
+    """Says at once when there is nothing to test."""
+    if not os.access(binary_path(), os.X_OK):
+        pytest.exit(f"no program at {binary_path()}: run `make build`, or set MILEPOST_BINARY", returncode=1)
+
+
+def store_url(kind, directory):
+    """The --store of a new, empty store."""
+    return "memory:" if kind == "memory" else f"sqlite:{directory / 'milepost.db'}"
+
+
+@pytest.fixture(scope="session", params=STORES)
+def server(request, tmp_path_factory):
+    """One server a store for the whole session: tests that use it must use threads of their own."""
+    directory = tmp_path_factory.mktemp(f"server-{request.param}")
+    running = Server(store_url(request.param, directory), directory).start()
+    yield running
+    if running.is_running:
+        running.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """A function that starts a server of this test's own; what still runs at the end is stopped."""
+    started = []
+
+    def start(store="memory:", *options, environment=None):
+        running = Server(store, tmp_path, *options, environment=environment)
+        started.append(running)
+        return running.start()
+
+    yield start
+    for running in started:
+        if running.is_running:
+            running.stop()
+
+
+@pytest.fixture
+def thread_id():
+    """A thread nobody else uses."""
+    return f"thread-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def sqlite_store(tmp_path):
+    """The URL of an SQLite store that does not exist yet."""
+    return store_url("sqlite", tmp_path)

@@ -15,6 +15,11 @@ package struct Endpoint: Sendable {
     /// Nil for what the OpenAPI document leaves out: itself and the health checks.
     let operation: OpenAPIOperation?
     let handle: @Sendable (Request, APIContext) async throws -> Response
+    /// The same for a body at hand and a caller without a task, where the store can; success is 204.
+    var direct: DirectCall?
+
+    typealias DirectCall =
+        @Sendable (ByteBuffer, Principal, @escaping @Sendable (Result<Void, any Error>) -> Void) -> Void
 
     /// A call without a body.
     init(

@@ -15,6 +15,9 @@ enum SQLiteConnection {
     /// How many pages the write-ahead log may hold before the writer copies them into the file.
     private static let checkpointPages = 4_000
 
+    /// Pages the writer keeps in memory at most: those that the next changes will touch again.
+    private static let writerCacheKibibytes = 32_768
+
     /// Makes sure the file is there, readable by this user alone, and Milepost's; brings its layout up to date.
     static func open(path: String) throws -> DatabasePool {
         try createFile(at: path)
@@ -76,6 +79,7 @@ enum SQLiteConnection {
             // The writer alone commits and checkpoints: SQLite before 3.51.3 can lose a commit when two
             // connections do the one and the other at once. https://sqlite.org/wal.html#walresetbug
             try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            try db.execute(sql: "PRAGMA cache_size = -\(writerCacheKibibytes)")
         }
         return configuration
     }

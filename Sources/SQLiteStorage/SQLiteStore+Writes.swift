@@ -1,19 +1,37 @@
 package import Checkpoints
 import GRDB
 
-extension SQLiteStore {
+extension SQLiteStore: DirectWrites {
     package func putWrites(
         _ writes: [PendingWrite],
         for checkpoint: CheckpointKey,
         onConflict policy: WriteConflictPolicy
     ) async throws(StoreError) {
         guard !writes.isEmpty else { return }
+        try await writer.perform("put writes", Self.insertion(of: writes, for: checkpoint, policy))
+    }
+
+    package func putWrites(
+        _ writes: [PendingWrite],
+        for checkpoint: CheckpointKey,
+        onConflict policy: WriteConflictPolicy,
+        then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) {
+        guard !writes.isEmpty else { return answer(.success(())) }
+        writer.perform("put writes", Self.insertion(of: writes, for: checkpoint, policy), then: answer)
+    }
+
+    private static func insertion(
+        of writes: [PendingWrite],
+        for checkpoint: CheckpointKey,
+        _ policy: WriteConflictPolicy
+    ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
         let stored = writes.map { StoredBlob(encoding: $0.bytes) }
-        try await writer.perform("put writes") { transaction in
-            try Self.awaitCheckpoint(checkpoint, transaction)
-            let statement = try transaction.db.cachedStatement(sql: Self.insertWrite(policy))
+        return { transaction in
+            try awaitCheckpoint(checkpoint, transaction)
+            let statement = try transaction.db.cachedStatement(sql: insertWrite(policy))
             for (write, blob) in zip(writes, stored) {
-                try Self.insert(write, blob, checkpoint, statement)
+                try insert(write, blob, checkpoint, statement)
             }
         }
     }

@@ -35,7 +35,7 @@ final class SQLiteWriter: Sendable {
     private struct Change {
         let operation: String
         let apply: @Sendable (Transaction) throws -> Void
-        let answer: CheckedContinuation<Outcome, Never>
+        let answer: @Sendable (Outcome) -> Void
     }
 
     private struct State {
@@ -69,10 +69,19 @@ final class SQLiteWriter: Sendable {
         _ operation: String,
         _ apply: @escaping @Sendable (Transaction) throws -> Void
     ) async throws(StoreError) {
-        let outcome: Outcome = await withCheckedContinuation { answer in
-            enqueue(Change(operation: operation, apply: apply, answer: answer))
+        let outcome: Outcome = await withCheckedContinuation { continuation in
+            perform(operation, apply) { continuation.resume(returning: $0) }
         }
         try outcome.get()
+    }
+
+    /// The same for a caller that has no task: `answer` is called on the writer's thread and must not hold it up.
+    func perform(
+        _ operation: String,
+        _ apply: @escaping @Sendable (Transaction) throws -> Void,
+        then answer: @escaping @Sendable (Outcome) -> Void
+    ) {
+        enqueue(Change(operation: operation, apply: apply, answer: answer))
     }
 
     /// Transactions committed so far.
@@ -95,7 +104,7 @@ final class SQLiteWriter: Sendable {
             return (nil, !state.isRunning)
         }
         if let refusal {
-            change.answer.resume(returning: .failure(StoreError(refusal, during: change.operation)))
+            change.answer(.failure(StoreError(refusal, during: change.operation)))
         } else if start {
             queue.async { self.drain() }
         }
@@ -126,7 +135,7 @@ final class SQLiteWriter: Sendable {
         case .committed:
             state.withLock { $0.commitCount += 1 }
             for change in batch {
-                change.answer.resume(returning: .success(()))
+                change.answer(.success(()))
             }
         case .changeFailed where batch.count > 1:
             for change in batch {
@@ -134,7 +143,7 @@ final class SQLiteWriter: Sendable {
             }
         case .changeFailed(let error), .commitFailed(let error):
             for change in batch {
-                change.answer.resume(returning: .failure(StoreError(error, during: change.operation)))
+                change.answer(.failure(StoreError(error, during: change.operation)))
             }
         }
     }

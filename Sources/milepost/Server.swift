@@ -41,10 +41,10 @@ struct Server {
     }
 
     private func serve(_ store: some CheckpointStore & StoreMaintenance) async throws {
-        let responder = buildResponder(store: store, limits: configuration.limits, logger: logger)
+        let interface = buildInterface(store: store, limits: configuration.limits, logger: logger)
         let application = Application(
-            responder: responder,
-            server: buildServer(for: responder, logger: libraryLogger),
+            responder: interface.responder,
+            server: interface.server(logger: libraryLogger),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port)
             ),

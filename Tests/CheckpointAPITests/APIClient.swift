@@ -28,7 +28,9 @@ struct APIClient {
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @escaping @Sendable (APIClient) async throws -> Void
     ) async throws {
-        let application = Application(responder: buildResponder(store: store, limits: limits, logger: logger))
+        let application = Application(
+            responder: buildInterface(store: store, limits: limits, logger: logger).responder
+        )
         try await application.test(.router) { client in
             try await body(APIClient(client: client))
         }

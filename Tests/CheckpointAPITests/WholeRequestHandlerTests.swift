@@ -37,10 +37,9 @@ struct WholeRequestHandlerTests {
         let channel: EmbeddedChannel
 
         init() throws {
-            let handler = WholeRequestHandler(
-                responder: responder,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            )
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let direct = DirectCalls([], log: RequestLog(logger: logger))
+            let handler = WholeRequestHandler(responder: responder, direct: direct, logger: logger)
             channel = EmbeddedChannel(handler: handler)
         }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Hummingbird
 import JSON
+import NIOCore
 
 /// The body of put-writes.
 struct PutWritesBody: Sendable {
@@ -49,7 +50,7 @@ extension PendingWrite {
 
 extension Endpoint {
     static func putWrites(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
-        Endpoint(
+        var endpoint = Endpoint(
             .post,
             "/checkpoints/put-writes",
             permission: .write,
@@ -62,13 +63,33 @@ extension Endpoint {
             body: PutWritesBody.schema,
             limits: limits
         ) { body, context in
-            let thread = ThreadKey(body.threadID, tenant: context.principal.tenant)
-            try await store.putWrites(
-                body.writes,
-                for: CheckpointKey(thread: thread, namespace: body.namespace, id: body.checkpointID),
-                onConflict: body.upsert ? .replace : .keepFirst
-            )
+            try await store.putWrites(body.writes, for: body.key(of: context.principal), onConflict: body.policy)
             return Response(status: .noContent)
         }
+        if let store = store as? any DirectWrites {
+            endpoint.direct = { bytes, principal, answer in
+                do {
+                    let body = try bytes.withUnsafeReadableBytes { try PutWritesBody.schema.read($0) }
+                    store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy) { result in
+                        answer(result.mapError { $0 })
+                    }
+                } catch {
+                    answer(.failure(error))
+                }
+            }
+        }
+        return endpoint
     }
+}
+
+extension PutWritesBody {
+    fileprivate func key(of principal: Principal) -> CheckpointKey {
+        CheckpointKey(
+            thread: ThreadKey(threadID, tenant: principal.tenant),
+            namespace: namespace,
+            id: checkpointID
+        )
+    }
+
+    fileprivate var policy: WriteConflictPolicy { upsert ? .replace : .keepFirst }
 }

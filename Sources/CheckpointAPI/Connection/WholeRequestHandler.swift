@@ -37,6 +37,7 @@ where Responder.Context == APIContext {
     private static var heldLimit: Int { 64 }
 
     private let responder: Responder
+    private let direct: DirectCalls
     private let logger: Logger
     private var state = State.idle
     private var held = CircularBuffer<Arrival>()
@@ -47,8 +48,9 @@ where Responder.Context == APIContext {
     private var executor: EventLoopTaskExecutor?
     private var date = DateHeader()
 
-    package init(responder: Responder, logger: Logger) {
+    package init(responder: Responder, direct: DirectCalls, logger: Logger) {
         self.responder = responder
+        self.direct = direct
         self.logger = logger
     }
 
@@ -107,7 +109,7 @@ where Responder.Context == APIContext {
             state = .collecting(head, body)
         case (.end, .collecting(let head, let body)):
             state = .answering
-            answer(Request(head: head, body: RequestBody(buffer: body)), context)
+            answer(head, body, context)
         default:
             context.fireChannelRead(wrapInboundOut(part))
         }
@@ -120,17 +122,53 @@ where Responder.Context == APIContext {
         context.write(data, promise: promise)
     }
 
-    /// The task belongs to the connection: it ends with the answer, and the connection is not ended before.
-    private func answer(_ request: Request, _ context: ChannelHandlerContext) {
-        let source = ApplicationRequestContextSource(channel: context.channel, logger: logger)
-        let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let responder = responder
-        // Started at once and in place: there is no other task to be a part of, and no queue to wait in.
-        Task.immediate(executorPreference: executor) {
+    private func answer(_ head: HTTPRequest, _ body: ByteBuffer, _ context: ChannelHandlerContext) {
+        let eventLoop = context.eventLoop
+        let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
+        let isTaken = direct.answer(head, body) { response in
+            if eventLoop.inEventLoop {
+                connection.value.handler.finish(response, connection.value.context)
+            } else {
+                eventLoop.execute { connection.value.handler.finish(response, connection.value.context) }
+            }
+        }
+        if !isTaken {
+            answerInTask(Request(head: head, body: RequestBody(buffer: body)), context)
+        }
+    }
+
+    /// Answers a request whose responder has to wait for something.
+    private func answerInTask(_ request: Request, _ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let (responder, logger) = (responder, logger)
+        startTask(context) {
+            let source = ApplicationRequestContextSource(channel: channel, logger: logger)
             // `ErrorMiddleware` turns every error into an answer; what it lets through is about a connection that streams.
             let response = try? await responder.respond(to: request, context: APIContext(source: source))
-            let whole = await WholeResponse(response ?? .internalServerError)
-            connection.value.handler.finish(whole, connection.value.context)
+            return await WholeResponse(response ?? .internalServerError)
+        }
+    }
+
+    /// Runs `make` on this event loop, and sends what it returns.
+    ///
+    /// The task belongs to the connection: it ends with the answer, and the connection is not ended before. It is
+    /// started at once and in place: there is no other task to be a part of, and no queue to wait in.
+    private func startTask(_ context: ChannelHandlerContext, _ make: @escaping @Sendable () async -> WholeResponse) {
+        let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        Task.immediate(executorPreference: executor) {
+            let response = await make()
+            connection.value.handler.finish(response, connection.value.context)
+        }
+    }
+
+    /// Sends the answer of a direct call.
+    ///
+    /// Only a refusal has a body.
+    private func finish(_ response: Response, _ context: ChannelHandlerContext) {
+        if response.status == .noContent {
+            finish(WholeResponse(head: response.head), context)
+        } else {
+            startTask(context) { await WholeResponse(response) }
         }
     }
 
@@ -184,6 +222,11 @@ enum WholeRequest {
 private struct WholeResponse: Sendable {
     let head: HTTPResponse
     let body: ByteBuffer
+
+    init(head: HTTPResponse) {
+        self.head = head
+        body = ByteBuffer()
+    }
 
     init(_ response: Response) async {
         head = response.head

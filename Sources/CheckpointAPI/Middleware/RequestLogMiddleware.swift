@@ -1,80 +1,23 @@
 import HTTPTypes
 import Hummingbird
-import Logging
 
-/// Gives every request an id, answers with it in `x-request-id`, and logs one line about each.
-///
-/// A client's own `x-request-id` is kept when it is 1–128 letters, digits, `.`, `_` or `-`. What is logged are the
-/// method, the path without its query, the status and the time taken: never a header, a body or a stored value.
+/// Answers with the request's id, and logs a line about it.
 struct RequestLogMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
-    let logger: Logger
-    private let ids = RequestIDs()
-
-    init(logger: Logger) {
-        self.logger = logger
-    }
+    let log: RequestLog
 
     func handle(
         _ request: Request,
         context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        let start = ContinuousClock.now
+        let entry = log.begin(request.head)
         var context = context
-        context.requestID = requestID(request.headers[.requestID])
+        context.requestID = entry.id
         var response = try await next(request, context)
-        response.headers[.requestID] = context.requestID
-        logger.info(
-            "request answered",
-            metadata: [
-                LogKey.requestID: .string(context.requestID),
-                LogKey.method: .string(request.method.rawValue),
-                LogKey.path: .string(String((request.head.path ?? "").prefix(128))),
-                LogKey.status: .stringConvertible(response.status.code),
-                LogKey.milliseconds: .string(Self.milliseconds(since: start)),
-            ]
-        )
+        response.headers[.requestID] = entry.id
+        log.end(entry, request.head, response.status)
         return response
     }
-
-    private func requestID(_ sent: String?) -> String {
-        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy(Self.isAllowed) {
-            return sent
-        }
-        return ids.next()
-    }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
-    }
-
-    /// With three decimals.
-    private static func milliseconds(since start: ContinuousClock.Instant) -> String {
-        let time = (ContinuousClock.now - start).components
-        let microseconds = time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000
-        let fraction = String(microseconds % 1_000 + 1_000).dropFirst()
-        return "\(microseconds / 1_000).\(fraction)"
-    }
-}
-
-/// The keys of this target's log lines.
-enum LogKey {
-    static let requestID = "request_id"
-    static let method = "method"
-    static let path = "path"
-    static let status = "status"
-    static let milliseconds = "duration_ms"
-    static let error = "error"
-}
-
-extension HTTPField.Name {
-    /// The initialiser fails only for what is no token.
-    static let requestID = HTTPField.Name("x-request-id") ?? .cacheControl
 }

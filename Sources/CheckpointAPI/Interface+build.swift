@@ -14,21 +14,39 @@ func makeEndpoints(store: some CheckpointStore, limits: APILimits) -> [Endpoint]
     ]
 }
 
+/// The HTTP interface over one store.
+package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
+    /// Answers any request.
+    package let responder: Responder
+    /// Answers some of them sooner.
+    let direct: DirectCalls
+
+    /// The HTTP/1.1 server: requests of moderate length are answered on their connection's event loop.
+    package func server(logger: Logger) -> HTTPServerBuilder {
+        .http1(
+            configuration: .init(
+                additionalChannelHandlers: [WholeRequestHandler(responder: responder, direct: direct, logger: logger)]
+            )
+        )
+    }
+}
+
 /// The whole HTTP interface over one store.
 ///
 /// A request goes through the middleware in the order written here, then to its row of the table.
-package func buildResponder(
+package func buildInterface(
     store: some CheckpointStore & StoreMaintenance,
     limits: APILimits = APILimits(),
     logger: Logger
-) -> some HTTPResponder<APIContext> {
+) -> HTTPInterface<some HTTPResponder<APIContext>> {
     let calls = makeEndpoints(store: store, limits: limits)
     let endpoints = calls + [.health, .readiness(store), .openAPI(calls)]
+    let log = RequestLog(logger: logger)
 
     let router = Router(context: APIContext.self)
     router.addMiddleware {
-        RequestLogMiddleware(logger: logger)
-        ErrorMiddleware(logger: logger)
+        RequestLogMiddleware(log: log)
+        ErrorMiddleware(log: log)
         RoutingMiddleware(endpoints)
     }
     for endpoint in endpoints {
@@ -39,17 +57,8 @@ package func buildResponder(
             return try await endpoint.handle(request, context)
         }
     }
-    return PathResponder(base: router.buildResponder())
-}
-
-/// The HTTP/1.1 server over a responder: short requests are answered on their connection's event loop.
-package func buildServer(
-    for responder: some HTTPResponder<APIContext>,
-    logger: Logger
-) -> HTTPServerBuilder {
-    .http1(
-        configuration: .init(
-            additionalChannelHandlers: [WholeRequestHandler(responder: responder, logger: logger)]
-        )
+    return HTTPInterface(
+        responder: PathResponder(base: router.buildResponder()),
+        direct: DirectCalls(endpoints, log: log)
     )
 }

@@ -1,0 +1,87 @@
+import HTTPTypes
+import Hummingbird
+package import Logging
+
+/// Gives every request an id, and writes one line about each.
+///
+/// A client's own `x-request-id` is kept when it is 1–128 letters, digits, `.`, `_` or `-`. What is logged are the
+/// method, the path without its query, the status and the time taken: never a header, a body or a stored value.
+package struct RequestLog: Sendable {
+    /// A request that is being answered.
+    struct Entry: Sendable {
+        let id: String
+        fileprivate let start: ContinuousClock.Instant
+    }
+
+    private let logger: Logger
+    private let ids = RequestIDs()
+
+    package init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func begin(_ head: HTTPRequest) -> Entry {
+        Entry(id: requestID(head.headerFields[.requestID]), start: .now)
+    }
+
+    func end(_ entry: Entry, _ head: HTTPRequest, _ status: HTTPResponse.Status) {
+        logger.info(
+            "request answered",
+            metadata: [
+                LogKey.requestID: .string(entry.id),
+                LogKey.method: .string(head.method.rawValue),
+                LogKey.path: .string(String((head.path ?? "").prefix { $0 != "?" && $0 != "#" }.prefix(128))),
+                LogKey.status: .stringConvertible(status.code),
+                LogKey.milliseconds: .string(Self.milliseconds(since: entry.start)),
+            ]
+        )
+    }
+
+    /// Logs an error that the client is told little of.
+    func failed(_ error: String, level: Logger.Level, requestID: String) {
+        logger.log(
+            level: level,
+            "request failed",
+            metadata: [LogKey.requestID: .string(requestID), LogKey.error: .string(error)]
+        )
+    }
+
+    private func requestID(_ sent: String?) -> String {
+        if let sent, (1...128).contains(sent.utf8.count), sent.utf8.allSatisfy(Self.isAllowed) {
+            return sent
+        }
+        return ids.next()
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// With three decimals.
+    private static func milliseconds(since start: ContinuousClock.Instant) -> String {
+        let time = (ContinuousClock.now - start).components
+        let microseconds = time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000
+        let fraction = String(microseconds % 1_000 + 1_000).dropFirst()
+        return "\(microseconds / 1_000).\(fraction)"
+    }
+}
+
+/// The keys of this target's log lines.
+enum LogKey {
+    static let requestID = "request_id"
+    static let method = "method"
+    static let path = "path"
+    static let status = "status"
+    static let milliseconds = "duration_ms"
+    static let error = "error"
+}
+
+extension HTTPField.Name {
+    /// The initialiser fails only for what is no token.
+    static let requestID = HTTPField.Name("x-request-id") ?? .cacheControl
+}

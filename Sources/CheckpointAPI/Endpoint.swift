@@ -15,11 +15,12 @@ package struct Endpoint: Sendable {
     /// Nil for what the OpenAPI document leaves out: itself and the health checks.
     let operation: OpenAPIOperation?
     let handle: @Sendable (Request, APIContext) async throws -> Response
-    /// The same for a body at hand and a caller without a task, where the store can; success is 204.
-    var direct: DirectCall?
+    /// The same for a body at hand and a caller without a task, where the store can.
+    let direct: Direct<ByteBuffer>?
 
-    typealias DirectCall =
-        @Sendable (ByteBuffer, Principal, @escaping @Sendable (Result<Void, any Error>) -> Void) -> Void
+    /// Answers with JSON, or with nothing for 204.
+    typealias DirectAnswer = @Sendable (Result<JSONWriter?, any Error>) -> Void
+    typealias Direct<Body> = @Sendable (Body, Principal, @escaping DirectAnswer) -> Void
 
     /// A call without a body.
     init(
@@ -32,28 +33,42 @@ package struct Endpoint: Sendable {
         self.path = path
         self.permission = permission
         self.operation = nil
+        self.direct = nil
         self.handle = handle
     }
 
-    /// A call with a JSON body.
+    /// A call with a JSON body: a POST.
     ///
-    /// `handle` sees only bodies that satisfy `schema`.
+    /// `handle` and `direct` see only bodies that satisfy `schema`, and return the answer: JSON, or nil for 204.
     init<Body: Sendable>(
-        _ method: HTTPRequest.Method,
         _ path: String,
         permission: Permission,
         operation: OpenAPIOperation,
         body schema: ObjectSchema<Body>,
         limits: APILimits,
-        handle: @escaping @Sendable (Body, APIContext) async throws -> Response
+        direct: Direct<Body>? = nil,
+        handle: @escaping @Sendable (Body, Principal) async throws -> JSONWriter?
     ) {
-        self.method = method
+        self.method = .post
         self.path = path
         self.permission = permission
         self.operation = operation
         self.handle = { request, context in
             let body = try await schema.read(request, upTo: limits.bodyBytes)
-            return try await handle(body, context)
+            return Response(try await handle(body, context.principal))
+        }
+        guard let direct else {
+            self.direct = nil
+            return
+        }
+        self.direct = { bytes, principal, answer in
+            let body: Body
+            do {
+                body = try bytes.withUnsafeReadableBytes { try schema.read($0) }
+            } catch {
+                return answer(.failure(error))
+            }
+            direct(body, principal, answer)
         }
     }
 }

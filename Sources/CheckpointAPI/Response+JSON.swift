@@ -4,6 +4,11 @@ import JSON
 import NIOCore
 
 extension Response {
+    /// 200 with JSON, or 204.
+    init(_ answer: JSONWriter?) {
+        self = answer.map { .json($0) } ?? Response(status: .noContent)
+    }
+
     static func json(_ writer: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {
         Response(
             status: status,

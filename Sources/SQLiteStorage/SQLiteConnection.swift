@@ -4,10 +4,6 @@ import Glibc
 
 /// Opens the connections of a store with the settings that its promise rests on.
 enum SQLiteConnection {
-    /// How many reads run at once.
-    ///
-    /// Each has a connection of its own.
-    static let readerCount = 4
     /// Bytes of a page: a blob of a few KiB fits beside its row.
     ///
     /// Fixed when a file is made.
@@ -18,15 +14,16 @@ enum SQLiteConnection {
     /// Pages the writer keeps in memory at most: those that the next changes will touch again.
     private static let writerCacheKibibytes = 32_768
 
-    /// Makes sure the file is there, readable by this user alone, and Milepost's; brings its layout up to date.
-    static func open(path: String) throws -> DatabasePool {
+    /// Opens the writer's connection: makes sure the file is there, readable by this user alone, and Milepost's, and
+    /// brings its layout up to date.
+    static func writer(path: String) throws -> DatabaseQueue {
         try createFile(at: path)
         do {
             try inspect(path)
-            let pool = try DatabasePool(path: path, configuration: configuration())
-            try pool.writeWithoutTransaction(requireFullDurability)
-            try SQLiteSchema.migrator.migrate(pool)
-            return pool
+            let queue = try DatabaseQueue(path: path, configuration: writerConfiguration())
+            try queue.writeWithoutTransaction(requireFullDurability)
+            try SQLiteSchema.migrator.migrate(queue)
+            return queue
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)
         }
@@ -65,14 +62,22 @@ enum SQLiteConnection {
         try queue.close()
     }
 
-    private static func configuration() -> Configuration {
+    /// Opens a connection that can only read, and so never checkpoints the log.
+    static func reader(path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
-        configuration.label = "milepost"
-        configuration.maximumReaderCount = readerCount
+        configuration.label = "milepost.reader"
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    private static func writerConfiguration() -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "milepost.writer"
+        configuration.journalMode = .wal
         configuration.foreignKeysEnabled = false
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            guard !db.configuration.readonly else { return }
             // These two only take effect while the file is empty.
             try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
             try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
@@ -84,7 +89,7 @@ enum SQLiteConnection {
         return configuration
     }
 
-    /// GRDB opens a pool with `synchronous = NORMAL`, which may lose the last commits with the power.
+    /// GRDB turns WAL on with `synchronous = NORMAL`, which may lose the last commits with the power.
     ///
     /// Set it after that, and read it back: a store that is not durable must not start.
     /// https://www.sqlite.org/pragma.html#pragma_synchronous

@@ -2,16 +2,17 @@ package import Checkpoints
 import GRDB
 import JSON
 
-extension SQLiteStore {
+extension SQLiteStore: DirectStore {
     package func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-        try await writer.perform("put a checkpoint") { transaction in
-            let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
-            try Self.insert(checkpoint, thread: thread, in: transaction.db)
-            try Self.arrived(checkpoint.key, transaction)
-            for blob in blobs {
-                try Self.insert(blob, thread: thread, namespace: checkpoint.key.namespace, in: transaction.db)
-            }
-        }
+        try await writer.perform("put a checkpoint", Self.insertion(of: checkpoint, blobs))
+    }
+
+    package func put(
+        _ checkpoint: Checkpoint,
+        blobs: [ChannelBlob],
+        then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) {
+        writer.perform("put a checkpoint", Self.insertion(of: checkpoint, blobs), then: answer)
     }
 
     package func tuple(
@@ -19,40 +20,85 @@ extension SQLiteStore {
         namespace: Identifier,
         id: Identifier?
     ) async throws(StoreError) -> CheckpointTuple? {
-        try await read("read a checkpoint") { db in
+        try await readers.perform("read a checkpoint", Self.reading(thread, namespace, id))
+    }
+
+    package func tuple(
+        in thread: ThreadKey,
+        namespace: Identifier,
+        id: Identifier?,
+        then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void
+    ) {
+        readers.perform("read a checkpoint", Self.reading(thread, namespace, id), then: answer)
+    }
+
+    package func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
+        try await readers.perform("list checkpoints", Self.listing(query))
+    }
+
+    package func list(
+        _ query: CheckpointQuery,
+        then answer: @escaping @Sendable (Result<[Checkpoint], StoreError>) -> Void
+    ) {
+        readers.perform("list checkpoints", Self.listing(query), then: answer)
+    }
+
+    private static func insertion(
+        of checkpoint: Checkpoint,
+        _ blobs: [ChannelBlob]
+    ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
+        { transaction in
+            let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
+            try insert(checkpoint, thread: thread, in: transaction.db)
+            try arrived(checkpoint.key, transaction)
+            for blob in blobs {
+                try insert(blob, thread: thread, namespace: checkpoint.key.namespace, in: transaction.db)
+            }
+        }
+    }
+
+    private static func reading(
+        _ thread: ThreadKey,
+        _ namespace: Identifier,
+        _ id: Identifier?
+    ) -> @Sendable (Database) throws -> CheckpointTuple? {
+        { db in
             guard
                 let number = try thread.number(in: db),
-                let checkpoint = try Self.checkpoint(in: thread, number, namespace, id, db)
+                let checkpoint = try checkpoint(in: thread, number, namespace, id, db)
             else { return nil }
             return CheckpointTuple(
                 checkpoint: checkpoint,
-                blobs: try Self.blobs(of: checkpoint, thread: number, in: db),
-                pendingWrites: try Self.pendingWrites(of: checkpoint.key, in: db)
+                blobs: try blobs(of: checkpoint, thread: number, in: db),
+                pendingWrites: try pendingWrites(of: checkpoint.key, in: db)
             )
         }
     }
 
-    package func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
-        try await read("list checkpoints") { db in
+    private static func listing(_ query: CheckpointQuery) -> @Sendable (Database) throws -> [Checkpoint] {
+        { db in
             guard let number = try query.thread.number(in: db) else { return [] }
-            let (sql, arguments) = Self.listStatement(query, thread: number)
-            let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: arguments)
             var found: [Checkpoint] = []
-            while found.count < query.limit, let row = try rows.next() {
+            try listStatement(query, db).forEachRow { parameters in
+                parameters.bind(number)
+                if let namespace = query.namespace { parameters.bind(namespace) }
+                if let before = query.before { parameters.bind(before) }
+            } _: { row in
                 // The metadata is read first: a row that the filter drops costs no copy of its document.
-                let metadata = try row.json(3)
+                let metadata = row.json(3)
                 if let filter = query.metadataFilter {
-                    guard try metadata.value.contains(filter) else { continue }
+                    guard try metadata.value.contains(filter) else { return true }
                 }
                 let key = CheckpointKey(thread: query.thread, namespace: row.identifier(0), id: row.identifier(1))
                 found.append(
                     Checkpoint(
                         key: key,
                         parentID: row.optionalIdentifier(2),
-                        document: try row.json(4),
+                        document: row.json(4),
                         metadata: metadata
                     )
                 )
+                return found.count < query.limit
             }
             return found
         }
@@ -138,16 +184,21 @@ extension SQLiteStore {
             ORDER BY checkpoint_id DESC LIMIT 1
             """
             : "SELECT \(columns) FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
-        var arguments: StatementArguments = [number, namespace.text]
-        if let id { arguments += [id.text] }
-        let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: arguments)
-        guard let row = try rows.next() else { return nil }
-        return Checkpoint(
-            key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(0)),
-            parentID: row.optionalIdentifier(1),
-            document: try row.json(3),
-            metadata: try row.json(2)
-        )
+        var found: Checkpoint?
+        try db.cachedStatement(sql: sql).forEachRow { parameters in
+            parameters.bind(number)
+            parameters.bind(namespace)
+            if let id { parameters.bind(id) }
+        } _: { row in
+            found = Checkpoint(
+                key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(0)),
+                parentID: row.optionalIdentifier(1),
+                document: row.json(3),
+                metadata: row.json(2)
+            )
+            return false
+        }
+        return found
     }
 
     /// One look-up by key for each channel the document names; none for a channel it does not.
@@ -158,39 +209,31 @@ extension SQLiteStore {
                 WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?
                 """
         )
-        return try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
-            let key: StatementArguments = [
-                thread, checkpoint.key.namespace.text, pair.channel.text, pair.version.text,
-            ]
-            let rows = try Row.fetchCursor(statement, arguments: key)
-            guard let row = try rows.next() else { return nil }
-            return ChannelBlob(
-                channel: pair.channel,
-                version: pair.version,
-                type: row[0],
-                bytes: try row.storedBlob(encoding: 1, payload: 2).bytes
-            )
+        var found: [ChannelBlob] = []
+        for pair in try ChannelVersion.all(in: checkpoint.document) {
+            try statement.forEachRow { parameters in
+                parameters.bind(thread)
+                parameters.bind(checkpoint.key.namespace)
+                parameters.bind(pair.channel)
+                parameters.bind(pair.version)
+            } _: { row in
+                let bytes = try row.storedBlob(encoding: 1, payload: 2).bytes
+                found.append(ChannelBlob(channel: pair.channel, version: pair.version, type: row.text(0), bytes: bytes))
+                return false
+            }
         }
+        return found
     }
 
-    private static func listStatement(
-        _ query: CheckpointQuery,
-        thread: Int64
-    ) -> (sql: String, arguments: StatementArguments) {
+    private static func listStatement(_ query: CheckpointQuery, _ db: Database) throws -> Statement {
         var conditions = "thread = ?"
-        var arguments: StatementArguments = [thread]
-        if let namespace = query.namespace {
-            conditions += " AND checkpoint_ns = ?"
-            arguments += [namespace.text]
-        }
-        if let before = query.before {
-            conditions += " AND checkpoint_id < ?"
-            arguments += [before.text]
-        }
-        let sql = """
-            SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, document FROM checkpoints
-            WHERE \(conditions) ORDER BY checkpoint_id DESC, checkpoint_ns DESC
-            """
-        return (sql, arguments)
+        if query.namespace != nil { conditions += " AND checkpoint_ns = ?" }
+        if query.before != nil { conditions += " AND checkpoint_id < ?" }
+        return try db.cachedStatement(
+            sql: """
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, document FROM checkpoints
+                WHERE \(conditions) ORDER BY checkpoint_id DESC, checkpoint_ns DESC
+                """
+        )
     }
 }

@@ -1,5 +1,5 @@
 package import Checkpoints
-package import GRDB
+import GRDB
 import JSON
 
 extension SQLiteStore: StoreMaintenance {
@@ -66,9 +66,27 @@ extension SQLiteStore: StoreMaintenance {
     }
 
     package func verify() async throws(StoreError) -> [String] {
-        try await read("verify the store") { db in
+        // On a connection of its own: it takes long, and reads of agents go on meanwhile.
+        let reader: SQLiteReaders
+        do {
+            reader = try SQLiteReaders(path: path, count: 1)
+        } catch {
+            throw StoreError(error, during: "verify the store")
+        }
+        let problems: Result<[String], StoreError>
+        do throws(StoreError) {
+            problems = .success(try await Self.problems(reader))
+        } catch {
+            problems = .failure(error)
+        }
+        await reader.close()
+        return try problems.get()
+    }
+
+    private static func problems(_ reader: SQLiteReaders) async throws(StoreError) -> [String] {
+        try await reader.perform("verify the store") { db in
             let pages = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
-            return try pages + Self.rowsWithoutThread(db) + Self.writesWithoutPlace(db) + Self.unreadableDocuments(db)
+            return try pages + rowsWithoutThread(db) + writesWithoutPlace(db) + unreadableDocuments(db)
         }
     }
 
@@ -117,15 +135,6 @@ extension SQLiteStore: StoreMaintenance {
 }
 
 extension SQLiteStore {
-    /// Runs `body` on the writer's connection between two of its transactions: to look at its settings, or to set one.
-    ///
-    /// Changes of rows belong into `SQLiteWriter`.
-    package func onWriter<Value: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Value
-    ) async throws -> Value {
-        try await pool.writeWithoutTransaction(body)
-    }
-
     /// Transactions committed since the store was opened.
     package var commitCount: Int { writer.commitCount }
 }

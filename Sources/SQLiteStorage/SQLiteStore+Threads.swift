@@ -6,10 +6,15 @@ extension ThreadKey {
     ///
     /// Nil when nothing is stored under it.
     func number(in db: Database) throws -> Int64? {
-        let statement = try db.cachedStatement(
-            sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?"
-        )
-        return try Int64.fetchOne(statement, arguments: [tenant.name, id.text])
+        var number: Int64?
+        try db.cachedStatement(sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?").forEachRow {
+            $0.bind(tenant.name)
+            $0.bind(id)
+        } _: { row in
+            number = row.integer(0)
+            return false
+        }
+        return number
     }
 }
 

@@ -1,7 +1,7 @@
 package import Checkpoints
 import GRDB
 
-extension SQLiteStore: DirectWrites {
+extension SQLiteStore {
     package func putWrites(
         _ writes: [PendingWrite],
         for checkpoint: CheckpointKey,
@@ -77,23 +77,20 @@ extension SQLiteStore: DirectWrites {
                 ORDER BY task_path, task_id, idx
                 """
         )
-        let rows = try Row.fetchCursor(
-            statement,
-            arguments: [
-                checkpoint.id.text, checkpoint.thread.id.text, checkpoint.thread.tenant.name, checkpoint.namespace.text,
-            ]
-        )
         var writes: [PendingWrite] = []
-        while let row = try rows.next() {
+        try statement.forEachRow {
+            $0.bind(checkpoint)
+        } _: { row in
             let write = PendingWrite(
                 taskID: row.identifier(0),
-                index: row[1],
+                index: Int32(truncatingIfNeeded: row.integer(1)),
                 channel: row.identifier(2),
-                type: row[3],
+                type: row.optionalText(3),
                 bytes: try row.storedBlob(encoding: 5, payload: 6).bytes ?? [],
                 taskPath: row.identifier(4)
             )
             writes.append(write)
+            return true
         }
         return writes
     }
@@ -116,14 +113,5 @@ extension SQLiteStore: DirectWrites {
                     payload = excluded.payload
                 """
         }
-    }
-}
-
-extension Row {
-    func storedBlob(encoding: Int, payload: Int) throws -> StoredBlob {
-        guard let blob = StoredBlob(encoding: self[encoding], payload: try bytes(payload)) else {
-            throw StoreError(.corrupt, during: "read a blob", detail: "a row has an unknown encoding")
-        }
-        return blob
     }
 }

@@ -1,5 +1,5 @@
 package import Checkpoints
-import GRDB
+package import GRDB
 import Glibc
 import JSON
 import Synchronization
@@ -9,8 +9,13 @@ import Synchronization
 ///
 /// DESIGN.md beside this file says why it is safe.
 package final class SQLiteStore: CheckpointStore {
+    /// How many reads run at once; the machine's cores are shared with the network and the writer.
+    private static let readerCount = 2
+
     let writer: SQLiteWriter
-    let pool: DatabasePool
+    let readers: SQLiteReaders
+    let path: String
+    private let database: DatabaseQueue
     private let lock: Mutex<StoreLock?>
 
     /// Opens the file at `path`, making it when there is none, and brings its layout up to date.
@@ -21,35 +26,35 @@ package final class SQLiteStore: CheckpointStore {
         let path = Self.resolved(path)
         let lock = try StoreLock(for: path)
         do {
-            pool = try SQLiteConnection.open(path: path)
+            database = try SQLiteConnection.writer(path: path)
+            readers = try SQLiteReaders(path: path, count: Self.readerCount)
         } catch let error as StoreOpenError {
             throw error
         } catch {
             throw StoreOpenError(.notAccessible, "cannot open \(path): \(error)", hint: "check the file and its disk")
         }
-        writer = SQLiteWriter(pool: pool)
+        writer = SQLiteWriter(database)
+        self.path = path
         self.lock = Mutex(consume lock)
-    }
-
-    /// Runs `body` on a reader, in one snapshot.
-    func read<Value: Sendable>(
-        _ operation: String,
-        _ body: @escaping @Sendable (Database) throws -> Value
-    ) async throws(StoreError) -> Value {
-        do {
-            return try await pool.read(body)
-        } catch {
-            throw StoreError(error, during: operation)
-        }
     }
 
     package func close() async {
         await writer.close()
-        // The readers go first, so that the writer is the last to close: it then empties the log and removes it.
-        pool.releaseMemory()
-        // A failure leaves the log in place; the next start reads it.
-        try? pool.close()
+        await readers.close()
+        // The writer is the last to close: it then empties the log and removes it. A failure leaves the log in place,
+        // and the next start reads it.
+        try? database.close()
         lock.withLock { $0 = nil }
+    }
+
+    /// Runs `body` on the writer's connection between two of its transactions: to look at its settings, or to set
+    /// one.
+    ///
+    /// Changes of rows belong into `SQLiteWriter`.
+    package func onWriter<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try await database.writeWithoutTransaction(body)
     }
 
     private static func resolved(_ path: String) -> String {

@@ -50,13 +50,13 @@ final class SQLiteWriter: Sendable {
     /// Changes that may wait; past that a caller is told that the store is busy.
     private static let waitingLimit = 10_000
 
-    private let pool: DatabasePool
+    private let database: DatabaseQueue
     private let queue = DispatchQueue(label: "milepost.sqlite.writer")
     private let state = Mutex(State())
     private let memory: OnWriter<Memory>
 
-    init(pool: DatabasePool) {
-        self.pool = pool
+    init(_ database: DatabaseQueue) {
+        self.database = database
         memory = OnWriter(Memory())
     }
 
@@ -160,7 +160,7 @@ final class SQLiteWriter: Sendable {
     private func transaction(_ batch: [Change]) -> TransactionOutcome {
         var isApplied = false
         do {
-            try pool.writeWithoutTransaction { db in
+            try database.writeWithoutTransaction { db in
                 let memory = memory.value
                 let transaction = Transaction(db: db, threads: memory.threads, checkpoints: memory.checkpoints)
                 try db.inTransaction(.immediate) {

@@ -9,8 +9,8 @@ struct Parameters: ~Copyable {
     private let handle: OpaquePointer
     private var index: Int32 = 0
 
-    fileprivate init(_ handle: OpaquePointer) {
-        self.handle = handle
+    init(_ statement: Statement) {
+        handle = statement.sqliteStatement
     }
 
     mutating func bind(_ value: Int64) {
@@ -68,18 +68,16 @@ struct Parameters: ~Copyable {
 extension Statement {
     /// Runs a statement that returns no rows.
     func run(_ bind: (inout Parameters) -> Void) throws {
-        var parameters = Parameters(sqliteStatement)
+        var parameters = Parameters(self)
         bind(&parameters)
         let code = sqlite3_step(sqliteStatement)
         defer { sqlite3_reset(sqliteStatement) }
         guard code == SQLITE_DONE else { throw failure(code) }
     }
-}
 
-extension Statement {
     /// Whether the query has a row.
     func hasRow(_ bind: (inout Parameters) -> Void) throws -> Bool {
-        var parameters = Parameters(sqliteStatement)
+        var parameters = Parameters(self)
         bind(&parameters)
         let code = sqlite3_step(sqliteStatement)
         defer { sqlite3_reset(sqliteStatement) }
@@ -87,7 +85,7 @@ extension Statement {
         return code == SQLITE_ROW
     }
 
-    private func failure(_ code: Int32) -> DatabaseError {
+    func failure(_ code: Int32) -> DatabaseError {
         DatabaseError(
             resultCode: ResultCode(rawValue: code),
             message: String(cString: sqlite3_errmsg(sqlite3_db_handle(sqliteStatement))),

@@ -4,7 +4,8 @@ import JSON
 // The shapes that the calls answer with. Documents and metadata go out as they came in; blobs are encoded straight
 // into the answer.
 extension JSONWriter {
-    static var null: JSONWriter {
+    static func tupleOrNull(_ tuple: CheckpointTuple?) -> JSONWriter {
+        if let tuple { return .tuple(tuple) }
         var writer = JSONWriter()
         writer.null()
         return writer
@@ -18,7 +19,7 @@ extension JSONWriter {
         return writer
     }
 
-    static func tuple(_ tuple: CheckpointTuple) -> JSONWriter {
+    private static func tuple(_ tuple: CheckpointTuple) -> JSONWriter {
         let blobBytes = tuple.blobs.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
         let writeBytes = tuple.pendingWrites.reduce(0) { $0 + $1.bytes.count }
         let parts = 1 + tuple.blobs.count + tuple.pendingWrites.count

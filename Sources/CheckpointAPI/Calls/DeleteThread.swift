@@ -1,5 +1,4 @@
 import Checkpoints
-import Hummingbird
 
 /// The body of delete-thread.
 struct DeleteThreadBody: Sendable {
@@ -17,7 +16,6 @@ struct DeleteThreadBody: Sendable {
 extension Endpoint {
     static func deleteThread(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
-            .post,
             "/checkpoints/delete-thread",
             permission: .delete,
             operation: OpenAPIOperation(
@@ -28,9 +26,9 @@ extension Endpoint {
             ),
             body: DeleteThreadBody.schema,
             limits: limits
-        ) { body, context in
-            try await store.deleteThread(ThreadKey(body.threadID, tenant: context.principal.tenant))
-            return Response(status: .noContent)
+        ) { body, principal in
+            try await store.deleteThread(ThreadKey(body.threadID, tenant: principal.tenant))
+            return nil
         }
     }
 }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Hummingbird
 import JSON
 
 /// The body of get-tuple.
@@ -22,7 +21,6 @@ struct GetTupleBody: Sendable {
 extension Endpoint {
     static func getTuple(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
-            .post,
             "/checkpoints/get-tuple",
             permission: .read,
             operation: OpenAPIOperation(
@@ -32,15 +30,28 @@ extension Endpoint {
                 answer: .json(.nullable(.reference(to: .checkpointTupleResponse)))
             ),
             body: GetTupleBody.schema,
-            limits: limits
-        ) { body, context in
-            let tuple = try await store.tuple(
-                in: ThreadKey(body.threadID, tenant: context.principal.tenant),
-                namespace: body.namespace,
-                // An empty id asks for the latest, as null does.
-                id: body.checkpointID.flatMap { $0.isEmpty ? nil : $0 }
-            )
-            return .json(tuple.map { JSONWriter.tuple($0) } ?? .null)
+            limits: limits,
+            direct: direct(store)
+        ) { body, principal in
+            let thread = ThreadKey(body.threadID, tenant: principal.tenant)
+            return .tupleOrNull(try await store.tuple(in: thread, namespace: body.namespace, id: body.wantedID))
         }
+    }
+
+    private static func direct(_ store: some CheckpointStore) -> Direct<GetTupleBody>? {
+        guard let store = store as? any DirectStore else { return nil }
+        return { body, principal, answer in
+            let thread = ThreadKey(body.threadID, tenant: principal.tenant)
+            store.tuple(in: thread, namespace: body.namespace, id: body.wantedID) { result in
+                answer(result.map { JSONWriter.tupleOrNull($0) }.mapError { $0 })
+            }
+        }
+    }
+}
+
+extension GetTupleBody {
+    /// An empty id asks for the latest, as null does.
+    fileprivate var wantedID: Identifier? {
+        checkpointID.flatMap { $0.isEmpty ? nil : $0 }
     }
 }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Hummingbird
 import JSON
 
 /// The body of list.
@@ -32,7 +31,6 @@ struct ListCheckpointsBody: Sendable {
 extension Endpoint {
     static func listCheckpoints(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
-            .post,
             "/checkpoints/list",
             permission: .read,
             operation: OpenAPIOperation(
@@ -42,16 +40,31 @@ extension Endpoint {
                 answer: .json(.array(of: .reference(to: .checkpointListItem)))
             ),
             body: ListCheckpointsBody.schema,
-            limits: limits
-        ) { body, context in
-            let query = CheckpointQuery(
-                thread: ThreadKey(body.threadID, tenant: context.principal.tenant),
-                namespace: body.namespace,
-                before: body.before,
-                metadataFilter: body.metadataFilter,
-                limit: body.limit
-            )
-            return .json(JSONWriter.list(try await store.list(query)))
+            limits: limits,
+            direct: direct(store)
+        ) { body, principal in
+            .list(try await store.list(body.query(of: principal)))
         }
+    }
+
+    private static func direct(_ store: some CheckpointStore) -> Direct<ListCheckpointsBody>? {
+        guard let store = store as? any DirectStore else { return nil }
+        return { body, principal, answer in
+            store.list(body.query(of: principal)) { result in
+                answer(result.map { JSONWriter.list($0) }.mapError { $0 })
+            }
+        }
+    }
+}
+
+extension ListCheckpointsBody {
+    fileprivate func query(of principal: Principal) -> CheckpointQuery {
+        CheckpointQuery(
+            thread: ThreadKey(threadID, tenant: principal.tenant),
+            namespace: namespace,
+            before: before,
+            metadataFilter: metadataFilter,
+            limit: limit
+        )
     }
 }

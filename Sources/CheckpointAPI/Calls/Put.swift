@@ -1,5 +1,4 @@
 import Checkpoints
-import Hummingbird
 import JSON
 
 /// The body of put.
@@ -54,7 +53,6 @@ extension ChannelBlob {
 extension Endpoint {
     static func put(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
-            .post,
             "/checkpoints/put",
             permission: .write,
             operation: OpenAPIOperation(
@@ -64,17 +62,37 @@ extension Endpoint {
                 answer: .json(.reference(to: .putCheckpointResponse))
             ),
             body: PutBody.schema,
-            limits: limits
-        ) { body, context in
-            let thread = ThreadKey(body.threadID, tenant: context.principal.tenant)
-            let checkpoint = Checkpoint(
-                key: CheckpointKey(thread: thread, namespace: body.namespace, id: body.checkpointID),
-                parentID: body.parentID,
-                document: body.document,
-                metadata: body.metadata
-            )
+            limits: limits,
+            direct: direct(store)
+        ) { body, principal in
+            let checkpoint = body.checkpoint(of: principal)
             try await store.put(checkpoint, blobs: body.blobs)
-            return .json(JSONWriter.key(of: checkpoint))
+            return JSONWriter.key(of: checkpoint)
         }
+    }
+
+    private static func direct(_ store: some CheckpointStore) -> Direct<PutBody>? {
+        guard let store = store as? any DirectStore else { return nil }
+        return { body, principal, answer in
+            let checkpoint = body.checkpoint(of: principal)
+            store.put(checkpoint, blobs: body.blobs) { result in
+                answer(result.map { JSONWriter.key(of: checkpoint) }.mapError { $0 })
+            }
+        }
+    }
+}
+
+extension PutBody {
+    fileprivate func checkpoint(of principal: Principal) -> Checkpoint {
+        Checkpoint(
+            key: CheckpointKey(
+                thread: ThreadKey(threadID, tenant: principal.tenant),
+                namespace: namespace,
+                id: checkpointID
+            ),
+            parentID: parentID,
+            document: document,
+            metadata: metadata
+        )
     }
 }

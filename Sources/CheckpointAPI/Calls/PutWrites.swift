@@ -1,7 +1,5 @@
 import Checkpoints
-import Hummingbird
 import JSON
-import NIOCore
 
 /// The body of put-writes.
 struct PutWritesBody: Sendable {
@@ -50,8 +48,7 @@ extension PendingWrite {
 
 extension Endpoint {
     static func putWrites(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
-        var endpoint = Endpoint(
-            .post,
+        Endpoint(
             "/checkpoints/put-writes",
             permission: .write,
             operation: OpenAPIOperation(
@@ -61,24 +58,21 @@ extension Endpoint {
                 answer: .noContent
             ),
             body: PutWritesBody.schema,
-            limits: limits
-        ) { body, context in
-            try await store.putWrites(body.writes, for: body.key(of: context.principal), onConflict: body.policy)
-            return Response(status: .noContent)
+            limits: limits,
+            direct: direct(store)
+        ) { body, principal in
+            try await store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy)
+            return nil
         }
-        if let store = store as? any DirectWrites {
-            endpoint.direct = { bytes, principal, answer in
-                do {
-                    let body = try bytes.withUnsafeReadableBytes { try PutWritesBody.schema.read($0) }
-                    store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy) { result in
-                        answer(result.mapError { $0 })
-                    }
-                } catch {
-                    answer(.failure(error))
-                }
+    }
+
+    private static func direct(_ store: some CheckpointStore) -> Direct<PutWritesBody>? {
+        guard let store = store as? any DirectStore else { return nil }
+        return { body, principal, answer in
+            store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy) { result in
+                answer(result.map { nil }.mapError { $0 })
             }
         }
-        return endpoint
     }
 }
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 
 /// The calls of the endpoint table that can be answered without a task, with all that the middleware does for the
@@ -7,7 +8,7 @@ import NIOCore
 package struct DirectCalls: Sendable {
     private struct Call {
         let permission: Permission?
-        let run: Endpoint.DirectCall
+        let run: Endpoint.Direct<ByteBuffer>
     }
 
     private let calls: [String: Call]
@@ -21,13 +22,19 @@ package struct DirectCalls: Sendable {
         self.log = log
     }
 
+    /// An answer whose parts are at hand, or a refusal as the middleware would make it.
+    enum Answer: Sendable {
+        case whole(WholeResponse)
+        case refusal(Response)
+    }
+
     /// Answers the request and returns true, or returns false and does nothing.
     ///
     /// `answer` may be called before this returns, or later on another thread.
     func answer(
         _ head: HTTPRequest,
         _ body: ByteBuffer,
-        then answer: @escaping @Sendable (Response) -> Void
+        then answer: @escaping @Sendable (Answer) -> Void
     ) -> Bool {
         guard
             let path = head.path, let call = calls[path], body.readableBytes > 0,
@@ -35,15 +42,19 @@ package struct DirectCalls: Sendable {
         else { return false }
         let entry = log.begin(head)
         let principal = Principal.local
-        @Sendable func end(_ result: Result<Void, any Error>) {
-            var response =
-                switch result {
-                case .success: Response(status: .noContent)
-                case .failure(let error): log.response(to: error, requestID: entry.id)
-                }
-            response.headers[.requestID] = entry.id
-            log.end(entry, head, response.status)
-            answer(response)
+        @Sendable func end(_ result: Result<JSONWriter?, any Error>) {
+            switch result {
+            case .success(let json):
+                var response = WholeResponse(json)
+                response.head.headerFields[.requestID] = entry.id
+                log.end(entry, head, response.head.status)
+                answer(.whole(response))
+            case .failure(let error):
+                var response = log.response(to: error, requestID: entry.id)
+                response.headers[.requestID] = entry.id
+                log.end(entry, head, response.status)
+                answer(.refusal(response))
+            }
         }
         do {
             if let permission = call.permission { try principal.require(permission) }

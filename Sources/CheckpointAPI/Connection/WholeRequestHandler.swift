@@ -161,14 +161,10 @@ where Responder.Context == APIContext {
         }
     }
 
-    /// Sends the answer of a direct call.
-    ///
-    /// Only a refusal has a body.
-    private func finish(_ response: Response, _ context: ChannelHandlerContext) {
-        if response.status == .noContent {
-            finish(WholeResponse(head: response.head), context)
-        } else {
-            startTask(context) { await WholeResponse(response) }
+    private func finish(_ answer: DirectCalls.Answer, _ context: ChannelHandlerContext) {
+        switch answer {
+        case .whole(let response): finish(response, context)
+        case .refusal(let response): startTask(context) { await WholeResponse(response) }
         }
     }
 
@@ -216,37 +212,4 @@ enum WholeRequest {
         else { return false }
         return true
     }
-}
-
-/// A response whose body is at hand.
-private struct WholeResponse: Sendable {
-    let head: HTTPResponse
-    let body: ByteBuffer
-
-    init(head: HTTPResponse) {
-        self.head = head
-        body = ByteBuffer()
-    }
-
-    init(_ response: Response) async {
-        head = response.head
-        let collector = BodyCollector()
-        // The collector throws nothing, and no response of this program streams.
-        try? await response.body.write(collector)
-        body = collector.body
-    }
-}
-
-/// Keeps what a response writes.
-///
-/// Used by one task.
-private final class BodyCollector: ResponseBodyWriter {
-    var body = ByteBuffer()
-
-    func write(_ buffer: ByteBuffer) {
-        var buffer = buffer
-        if body.readableBytes == 0 { body = buffer } else { body.writeBuffer(&buffer) }
-    }
-
-    func finish(_ trailingHeaders: HTTPFields?) {}
 }

@@ -1,0 +1,46 @@
+import HTTPTypes
+import Hummingbird
+import JSON
+import NIOCore
+
+/// A response whose body is at hand.
+struct WholeResponse: Sendable {
+    var head: HTTPResponse
+    let body: ByteBuffer
+
+    /// 200 with JSON, or 204.
+    init(_ answer: JSONWriter?) {
+        guard let answer else {
+            head = HTTPResponse(status: .noContent)
+            body = ByteBuffer()
+            return
+        }
+        head = HTTPResponse(
+            status: .ok,
+            headerFields: [.contentType: "application/json", .contentLength: String(answer.bytes.count)]
+        )
+        body = ByteBuffer(bytes: answer.bytes)
+    }
+
+    init(_ response: Response) async {
+        head = response.head
+        let collector = BodyCollector()
+        // The collector throws nothing, and no response of this program streams.
+        try? await response.body.write(collector)
+        body = collector.body
+    }
+}
+
+/// Keeps what a response writes.
+///
+/// Used by one task.
+private final class BodyCollector: ResponseBodyWriter {
+    var body = ByteBuffer()
+
+    func write(_ buffer: ByteBuffer) {
+        var buffer = buffer
+        if body.readableBytes == 0 { body = buffer } else { body.writeBuffer(&buffer) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) {}
+}

@@ -1,0 +1,77 @@
+import Checkpoints
+import GRDB
+import GRDBSQLite
+import JSON
+
+/// The row a statement stands on, read through SQLite's own calls: each value is copied once.
+///
+/// Columns count from 0.
+///
+/// https://www.sqlite.org/c3ref/column_blob.html
+struct ResultRow: ~Copyable {
+    private let handle: OpaquePointer
+
+    fileprivate init(_ handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    func integer(_ column: Int32) -> Int64 {
+        sqlite3_column_int64(handle, column)
+    }
+
+    /// Nil for NULL.
+    func optionalText(_ column: Int32) -> String? {
+        guard let text = sqlite3_column_text(handle, column) else { return nil }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self)
+    }
+
+    func text(_ column: Int32) -> String {
+        optionalText(column) ?? ""
+    }
+
+    func identifier(_ column: Int32) -> Identifier {
+        Identifier(text(column))
+    }
+
+    func optionalIdentifier(_ column: Int32) -> Identifier? {
+        optionalText(column).map { Identifier($0) }
+    }
+
+    /// Nil for NULL; no bytes for an empty blob.
+    func bytes(_ column: Int32) -> [UInt8]? {
+        guard sqlite3_column_type(handle, column) != SQLITE_NULL else { return nil }
+        let start = sqlite3_column_blob(handle, column)
+        return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
+    }
+
+    /// A column that this store wrote as JSON, exactly as it came.
+    func json(_ column: Int32) -> JSONText {
+        JSONText(trusted: bytes(column) ?? [])
+    }
+
+    func storedBlob(encoding: Int32, payload: Int32) throws -> StoredBlob {
+        guard let blob = StoredBlob(encoding: integer(encoding), payload: bytes(payload)) else {
+            throw StoreError(.corrupt, during: "read a blob", detail: "a row has an unknown encoding")
+        }
+        return blob
+    }
+}
+
+extension Statement {
+    /// Reads the rows of a query until there are no more, or `body` returns false.
+    func forEachRow(
+        _ bind: (inout Parameters) -> Void,
+        _ body: (borrowing ResultRow) throws -> Bool
+    ) throws {
+        var parameters = Parameters(self)
+        bind(&parameters)
+        defer { sqlite3_reset(sqliteStatement) }
+        while true {
+            let code = sqlite3_step(sqliteStatement)
+            if code == SQLITE_DONE { return }
+            guard code == SQLITE_ROW else { throw failure(code) }
+            guard try body(ResultRow(sqliteStatement)) else { return }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Checkpoints
+import Dispatch
+import GRDB
+import Synchronization
+
+/// The connections that answer reads: each with a thread of its own, which takes what waits and answers it in one
+/// snapshot.
+///
+/// A snapshot begins after the reads it serves were asked for, so each sees every change that returned before.
+final class SQLiteReaders: Sendable {
+    private struct Read {
+        let operation: String
+        let run: @Sendable (Database) -> Void
+        let refuse: @Sendable (StoreError) -> Void
+    }
+
+    private struct Connection {
+        let queue: DispatchQueue
+        let database: DatabaseQueue
+    }
+
+    private struct State {
+        var waiting: [Read] = []
+        var idle: [Int]
+        var isClosed = false
+    }
+
+    /// Reads in one snapshot at most: bounds how long it keeps the log from being reset.
+    private static let batchLimit = 32
+    /// Reads that may wait; past that a caller is told that the store is busy.
+    private static let waitingLimit = 10_000
+
+    private let connections: [Connection]
+    private let state: Mutex<State>
+
+    init(path: String, count: Int) throws {
+        connections = try (0..<count).map { number in
+            Connection(
+                queue: DispatchQueue(label: "milepost.sqlite.reader.\(number)"),
+                database: try SQLiteConnection.reader(path: path)
+            )
+        }
+        state = Mutex(State(idle: Array(0..<count)))
+    }
+
+    /// Returns at once; `answer` is called on a reader's thread with what `body` returns.
+    func perform<Value: Sendable>(
+        _ operation: String,
+        _ body: @escaping @Sendable (Database) throws -> Value,
+        then answer: @escaping @Sendable (Result<Value, StoreError>) -> Void
+    ) {
+        let read = Read(
+            operation: operation,
+            run: { db in
+                answer(Result { try body(db) }.mapError { StoreError($0, during: operation) })
+            },
+            refuse: { answer(.failure($0)) }
+        )
+        let (refusal, start): (StoreError.Kind?, Int?) = state.withLock { state in
+            if state.isClosed { return (.closed, nil) }
+            if state.waiting.count >= Self.waitingLimit { return (.busy, nil) }
+            state.waiting.append(read)
+            return (nil, state.idle.popLast())
+        }
+        if let refusal {
+            read.refuse(StoreError(refusal, during: operation))
+        } else if let start {
+            connections[start].queue.async { self.drain(start) }
+        }
+    }
+
+    /// The same for a caller with a task.
+    func perform<Value: Sendable>(
+        _ operation: String,
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(StoreError) -> Value {
+        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+            perform(operation, body) { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+
+    /// Answers what waits, refuses what comes later, and closes the connections.
+    func close() async {
+        state.withLock { $0.isClosed = true }
+        for connection in connections {
+            await withCheckedContinuation { done in
+                connection.queue.async { done.resume() }
+            }
+            // A connection that cannot be closed now is closed with the process.
+            try? connection.database.close()
+        }
+    }
+
+    private func drain(_ number: Int) {
+        while let batch = takeBatch(number) {
+            var answered = 0
+            do {
+                try connections[number].database.read { db in
+                    for read in batch {
+                        read.run(db)
+                        answered += 1
+                    }
+                }
+            } catch {
+                for read in batch.dropFirst(answered) {
+                    read.refuse(StoreError(error, during: read.operation))
+                }
+            }
+        }
+    }
+
+    private func takeBatch(_ number: Int) -> [Read]? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.idle.append(number)
+                return nil
+            }
+            let count = min(state.waiting.count, Self.batchLimit)
+            let batch = Array(state.waiting.prefix(count))
+            state.waiting.removeFirst(count)
+            return batch
+        }
+    }
+}

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 import wire
+from conftest import STORES, store_url
 from server import answers_ok
 
 CALLS = ("get-tuple", "put", "put-writes", "list", "delete-thread")
@@ -45,10 +46,10 @@ ANSWERS = {
 }
 
 
-@pytest.fixture
-def small_server(start_server):
+@pytest.fixture(params=STORES)
+def small_server(request, start_server, tmp_path):
     """A server that takes bodies of up to 2,000 bytes."""
-    return start_server("memory:", "--max-body-bytes", "2000")
+    return start_server(store_url(request.param, tmp_path), "--max-body-bytes", "2000")
 
 
 @pytest.mark.parametrize("status", ANSWERS)

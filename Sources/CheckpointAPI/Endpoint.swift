@@ -64,6 +64,9 @@ package struct Endpoint: Sendable {
         self.direct = { bytes, principal, answer in
             let body: Body
             do {
+                guard bytes.readableBytes <= limits.bodyBytes else {
+                    throw APIError.bodyTooLarge(limit: limits.bodyBytes)
+                }
                 body = try bytes.withUnsafeReadableBytes { try schema.read($0) }
             } catch {
                 return answer(.failure(error))

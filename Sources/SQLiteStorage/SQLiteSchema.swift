@@ -31,6 +31,7 @@ enum SQLiteSchema {
             thread INTEGER NOT NULL,
             PRIMARY KEY (tenant, thread_id)
         ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX threads_by_number ON threads (thread);
 
         CREATE TABLE checkpoints (
             checkpoint INTEGER PRIMARY KEY,

@@ -140,6 +140,18 @@ struct WholeRequestHandlerTests {
         #expect(events.count == 2)
     }
 
+    @Test("a client that does not read gets no further answers")
+    func slowReader() throws {
+        let connection = try Connection()
+        connection.channel.isWritable = false
+        try connection.send("/", "1")
+        try connection.send("/", "2")
+        #expect(try connection.answers() == ["1"])
+        connection.channel.isWritable = true
+        connection.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(try connection.answers() == ["2"])
+    }
+
     @Test("a connection that ends before its answer is no error")
     func gone() throws {
         let connection = try Connection()

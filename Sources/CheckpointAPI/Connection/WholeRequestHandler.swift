@@ -22,7 +22,7 @@ where Responder.Context == APIContext {
     private enum State {
         case idle
         case collecting(HTTPRequest, ByteBuffer)
-        /// The responder is at work; what arrives meanwhile is held.
+        /// An answer is being made, or waits to be read; what arrives meanwhile is held.
         case answering
     }
 
@@ -43,6 +43,8 @@ where Responder.Context == APIContext {
     private var held = CircularBuffer<Arrival>()
     /// Requests passed on and not answered yet.
     private var passedOn = 0
+    /// The client is slow to read: what it sent next waits until it has read its answers.
+    private var waitsForReader = false
     /// More input was asked for while too much was held.
     private var wantsRead = false
     private var executor: EventLoopTaskExecutor?
@@ -92,6 +94,15 @@ where Responder.Context == APIContext {
         } else {
             context.read()
         }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if waitsForReader, context.channel.isWritable {
+            waitsForReader = false
+            state = .idle
+            resume(context)
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
@@ -176,8 +187,12 @@ where Responder.Context == APIContext {
             context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        state = .idle
-        resume(context)
+        if context.channel.isWritable {
+            state = .idle
+            resume(context)
+        } else {
+            waitsForReader = true
+        }
     }
 
     /// Takes up what was held, as far as the next request that has to be answered first.

@@ -84,6 +84,8 @@ enum SQLiteConnection {
             // The writer alone commits and checkpoints: SQLite before 3.51.3 can lose a commit when two
             // connections do the one and the other at once. https://sqlite.org/wal.html#walresetbug
             try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            // What is deleted is overwritten, not only unlinked: deleting a thread leaves nothing in the file.
+            try db.execute(sql: "PRAGMA secure_delete = ON")
             try db.execute(sql: "PRAGMA cache_size = -\(writerCacheKibibytes)")
         }
         return configuration

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import GRDB
+import JSON
 import SQLiteStorage
 import TestSupport
 import Testing
@@ -121,6 +122,24 @@ struct SQLiteFileTests {
         let error = #expect(throws: StoreOpenError.self) { try SQLiteStore(path: directory.file(name)) }
         #expect(error?.kind == .notAccessible)
         #expect(error?.description.hasSuffix("this user may write to") == true)
+    }
+
+    @Test("a deleted thread leaves none of its bytes in the file")
+    func erasure() async throws {
+        let directory = try TemporaryDirectory()
+        let mark = "erase-me-0123456789"
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        let document = JSONText(stringLiteral: #"{"note":"\#(mark)","channel_versions":{"a":"1"}}"#)
+        let key = CheckpointKey.sample(thread: ThreadKey(Identifier(mark)))
+        try await store.put(.sample(key, document: document), blobs: [.sample("a", "1", Array(mark.utf8))])
+        let large = Array(String(repeating: mark, count: 1_000).utf8)
+        try await store.putWrites([.sample("t", 0, large)], for: key, onConflict: .keepFirst)
+        try await store.put(.sample(), blobs: [])
+        try await store.deleteThread(ThreadKey(Identifier(mark)))
+        await store.close()
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: directory.file("a.db")))
+        #expect(bytes.range(of: Data(mark.utf8)) == nil)
+        #expect(bytes.range(of: Data(#"{"id":"c1"}"#.utf8)) != nil, "another thread's document is where this looks")
     }
 
     @Test("verify names what is damaged")

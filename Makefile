@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help build serve test check fmt clean
 
-SWIFT_SOURCES := Sources Tests Package.swift
+SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,3 +28,11 @@ fmt: ## format the Swift sources in place
 
 clean: ## remove what build and test made
 	rm -rf .build .venv .pytest_cache
+
+.PHONY: bench bench-report
+
+bench: ## measure beside a bare server and LangGraph's savers (options: make bench ARGS="--quick")
+	@scripts/bench $(ARGS)
+
+bench-report: ## make docs/benchmarks.md and its charts from what make bench wrote
+	@scripts/bench-report $(ARGS)

@@ -27,6 +27,7 @@ CASES = [
     ("foundation", SERVER, "import FoundationEssentials\n"),
     ("file_length", JSON, "let planted = 1\n" * 401),
     ("file_length", TEST, "let planted = 1\n" * 401),
+    ("file_length", "Benchmarks/Planted/Planted.swift", "let planted = 1\n" * 401),
     ("file_length", "e2e/planted.py", "planted = 1\n" * 401),
     ("function_length", JSON, "func planted(_ a: [Int] = { [] }()) {\n" + "    work()\n" * 59 + "}\n"),
     ("function_length", JSON, "struct Planted {\n    init() {\n" + "        work()\n" * 59 + "    }\n}\n"),

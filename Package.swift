@@ -25,9 +25,11 @@ let package = Package(
     targets: [
         .target(name: "JSON"),
         .target(name: "Checkpoints", dependencies: ["JSON"]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(
             name: "SQLiteStorage",
             dependencies: [
+                "CZstd",
                 "Checkpoints",
                 "JSON",
                 .product(name: "GRDB", package: "GRDB.swift"),

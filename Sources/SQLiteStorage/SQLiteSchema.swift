@@ -1,20 +1,23 @@
 import Checkpoints
-import GRDB
+package import GRDB
 
 /// The layout of the file, as numbered migrations.
 ///
 /// One that has been released is never edited; a change is a new one.
-enum SQLiteSchema {
+package enum SQLiteSchema {
     /// `PRAGMA application_id`: the bytes `Mile`.
     ///
     /// Other programs' files have another, or none.
     static let applicationID: Int32 = 0x4D69_6C65
 
-    static let migrator: DatabaseMigrator = {
+    package static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 threads, checkpoints, blobs, writes") { db in
             try db.execute(sql: layout1)
             try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+        }
+        migrator.registerMigration("2 blob chains") { db in
+            try db.execute(sql: layout2)
         }
         return migrator
     }()
@@ -91,5 +94,13 @@ enum SQLiteSchema {
             probe INTEGER PRIMARY KEY CHECK (probe = 1),
             count INTEGER NOT NULL
         ) STRICT;
+        """
+
+    /// A blob's place in its chain: see `BlobChain`.
+    ///
+    /// What was there before is a chain of its own.
+    private static let layout2 = """
+        ALTER TABLE blobs ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE blobs ADD COLUMN base INTEGER;
         """
 }

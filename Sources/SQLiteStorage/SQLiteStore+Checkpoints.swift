@@ -52,7 +52,12 @@ extension SQLiteStore: DirectStore {
             try insert(checkpoint, thread: thread, in: transaction.db)
             try arrived(checkpoint.key, transaction)
             for blob in blobs {
-                try insert(blob, thread: thread, namespace: checkpoint.key.namespace, in: transaction.db)
+                try BlobChain.insert(
+                    blob,
+                    thread: thread,
+                    namespace: checkpoint.key.namespace,
+                    in: transaction.db
+                )
             }
         }
     }
@@ -141,34 +146,6 @@ extension SQLiteStore: DirectStore {
         transaction.checkpoints.add(key)
     }
 
-    /// The first bytes of a version stay.
-    private static func insert(
-        _ blob: ChannelBlob,
-        thread: Int64,
-        namespace: Identifier,
-        in db: Database
-    ) throws {
-        let stored = StoredBlob(encoding: blob.bytes)
-        let statement = try db.cachedStatement(
-            sql: """
-                INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, encoding, payload)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (thread, checkpoint_ns, channel, version) DO NOTHING
-                """
-        )
-        try stored.payload.withBytes { payload in
-            try statement.run { parameters in
-                parameters.bind(thread)
-                parameters.bind(namespace)
-                parameters.bind(blob.channel)
-                parameters.bind(blob.version)
-                parameters.bind(blob.type)
-                parameters.bind(stored.encoding.rawValue)
-                parameters.bind(inPlace: payload)
-            }
-        }
-    }
-
     private static func checkpoint(
         in thread: ThreadKey,
         _ number: Int64,
@@ -203,26 +180,9 @@ extension SQLiteStore: DirectStore {
 
     /// One look-up by key for each channel the document names; none for a channel it does not.
     private static func blobs(of checkpoint: Checkpoint, thread: Int64, in db: Database) throws -> [ChannelBlob] {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT type, encoding, payload FROM blobs
-                WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?
-                """
-        )
-        var found: [ChannelBlob] = []
-        for pair in try ChannelVersion.all(in: checkpoint.document) {
-            try statement.forEachRow { parameters in
-                parameters.bind(thread)
-                parameters.bind(checkpoint.key.namespace)
-                parameters.bind(pair.channel)
-                parameters.bind(pair.version)
-            } _: { row in
-                let bytes = try row.storedBlob(encoding: 1, payload: 2).bytes
-                found.append(ChannelBlob(channel: pair.channel, version: pair.version, type: row.text(0), bytes: bytes))
-                return false
-            }
+        try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
+            try BlobChain.blob(pair, thread: thread, namespace: checkpoint.key.namespace, in: db)
         }
-        return found
     }
 
     private static func listStatement(_ query: CheckpointQuery, _ db: Database) throws -> Statement {

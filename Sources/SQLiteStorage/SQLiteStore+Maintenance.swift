@@ -39,17 +39,22 @@ extension SQLiteStore: StoreMaintenance {
         _ number: Int64?,
         _ db: Database
     ) throws -> [(id: Identifier, namespace: Identifier)] {
-        let rows = try Row.fetchCursor(
-            db,
+        let statement = try db.cachedStatement(
             sql: """
                 SELECT checkpoint_id, checkpoint_ns FROM checkpoints WHERE thread = ?
                 UNION ALL
                 SELECT checkpoint_id, checkpoint_ns FROM awaited_checkpoints WHERE thread_id = ? AND tenant = ?
-                """,
-            arguments: [number ?? -1, thread.id.text, thread.tenant.name]
+                """
         )
         var places: [(id: Identifier, namespace: Identifier)] = []
-        while let row = try rows.next() { places.append((row.identifier(0), row.identifier(1))) }
+        try statement.forEachRow { parameters in
+            parameters.bind(number ?? -1)
+            parameters.bind(thread.id)
+            parameters.bind(thread.tenant.name)
+        } _: { row in
+            places.append((row.identifier(0), row.identifier(1)))
+            return true
+        }
         return places
     }
 
@@ -87,6 +92,7 @@ extension SQLiteStore: StoreMaintenance {
         try await reader.perform("verify the store") { db in
             let pages = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
             return try pages + rowsWithoutThread(db) + writesWithoutPlace(db) + unreadableDocuments(db)
+                + unreadableBlobs(db)
         }
     }
 
@@ -118,17 +124,37 @@ extension SQLiteStore: StoreMaintenance {
         return count == 0 ? [] : ["the writes of \(count) checkpoints would stay when their thread is deleted"]
     }
 
-    private static func unreadableDocuments(_ db: Database) throws -> [String] {
-        let rows = try Row.fetchCursor(db, sql: "SELECT checkpoint, metadata, document FROM checkpoints")
+    /// Reads every blob, and so checks every frame's checksum.
+    private static func unreadableBlobs(_ db: Database) throws -> [String] {
+        let statement = try db.makeStatement(
+            sql: "SELECT blob, thread_id, channel FROM blobs LEFT JOIN threads USING (thread) ORDER BY blob"
+        )
         var problems: [String] = []
-        while let row = try rows.next() {
-            for (name, column) in [("metadata", 1), ("document", 2)] {
-                do {
+        try statement.forEachRow { _ in
+        } _: { row in
+            do {
+                _ = try BlobChain.bytes(ofRow: row.integer(0), in: db)
+            } catch let error as StoreError {
+                problems.append("a blob of channel \(row.text(2)) in thread \(row.text(1)) is damaged: \(error.detail)")
+            }
+            return true
+        }
+        return problems
+    }
+
+    private static func unreadableDocuments(_ db: Database) throws -> [String] {
+        let statement = try db.makeStatement(sql: "SELECT checkpoint, metadata, document FROM checkpoints")
+        var problems: [String] = []
+        try statement.forEachRow { _ in
+        } _: { row in
+            for (name, column) in [("metadata", Int32(1)), ("document", 2)] {
+                do throws(JSONError) {
                     _ = try row.json(column).value
-                } catch let error as JSONError {
-                    problems.append("the \(name) of checkpoint row \(row[0] as Int64) is damaged: \(error)")
+                } catch {
+                    problems.append("the \(name) of checkpoint row \(row.integer(0)) is damaged: \(error)")
                 }
             }
+            return true
         }
         return problems
     }

@@ -26,7 +26,7 @@ extension SQLiteStore {
         for checkpoint: CheckpointKey,
         _ policy: WriteConflictPolicy
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
-        let stored = writes.map { StoredBlob(encoding: $0.bytes) }
+        let stored = writes.map { StoredBlob.plain($0.bytes) }
         return { transaction in
             try awaitCheckpoint(checkpoint, transaction)
             let statement = try transaction.db.cachedStatement(sql: insertWrite(policy))
@@ -86,7 +86,7 @@ extension SQLiteStore {
                 index: Int32(truncatingIfNeeded: row.integer(1)),
                 channel: row.identifier(2),
                 type: row.optionalText(3),
-                bytes: try row.storedBlob(encoding: 5, payload: 6).bytes ?? [],
+                bytes: try row.storedBlob(encoding: 5, payload: 6).bytes() ?? [],
                 taskPath: row.identifier(4)
             )
             writes.append(write)

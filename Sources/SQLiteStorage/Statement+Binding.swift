@@ -19,6 +19,16 @@ struct Parameters: ~Copyable {
     }
 
     /// Nil binds NULL.
+    mutating func bind(_ value: Int64?) {
+        if let value {
+            bind(value)
+        } else {
+            index += 1
+            sqlite3_bind_null(handle, index)
+        }
+    }
+
+    /// Nil binds NULL.
     mutating func bind(_ text: String?) {
         index += 1
         guard var text else {

@@ -115,7 +115,9 @@ private enum Call: Sendable {
     }
 
     private static func checkpoint(_ key: CheckpointKey, _ random: inout SeededGenerator) -> Checkpoint {
-        let versions = ["a", "b", "c"].map { "\"\($0)\":\(pick(["\"1\"", "\"2\"", "1", "2.0"], &random))" }
+        let versions = ["a", "b", "c"].map { channel in
+            "\"\(channel)\":\(pick(["\"1\"", "\"2\"", "\"3\"", "\"4\"", "1", "2.0", "\"5\""], &random))"
+        }
         let document = "{\"id\":\"x\",\"channel_versions\":{\(versions.joined(separator: ","))}}"
         let metadata =
             "{\"step\":\(Int.random(in: 0..<4, using: &random)),\"tags\":[\(pick(["1", "\"x\"", ""], &random))]}"
@@ -130,9 +132,9 @@ private enum Call: Sendable {
     private static func blob(_ random: inout SeededGenerator) -> ChannelBlob {
         ChannelBlob(
             channel: pick(["a", "b", "c"], &random),
-            version: pick(["1", "2", "2.0"], &random),
+            version: pick(["1", "2", "2.0", "3", "4", "5"], &random),
             type: pick(["msgpack", "null", ""], &random),
-            bytes: pick([nil, [], bytes(&random), bytes(&random)], &random)
+            bytes: pick([nil, [], bytes(&random), growing(&random), growing(&random), growing(&random)], &random)
         )
     }
 
@@ -155,6 +157,15 @@ private enum Call: Sendable {
             metadataFilter: pick([nil, nil, ["step": 1], ["tags": ["x"]], [:]] as [JSONValue?], &random),
             limit: pick([1, 2, 100, 1_000], &random)
         )
+    }
+
+    /// Values that have much in common, as the versions of a channel do.
+    private static func growing(_ random: inout SeededGenerator) -> [UInt8] {
+        var text = Array("start".utf8)
+        for turn in 0..<Int.random(in: 1...200, using: &random) {
+            text += Array("message number \(turn) of this thread; ".utf8)
+        }
+        return text
     }
 
     private static func bytes(_ random: inout SeededGenerator) -> [UInt8] {

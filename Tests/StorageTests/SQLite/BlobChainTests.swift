@@ -1,0 +1,200 @@
+import Checkpoints
+import Foundation
+import GRDB
+import JSON
+import SQLiteStorage
+import TestSupport
+import Testing
+
+/// Versions of a channel, kept as what each adds, read back as they were.
+@Suite("Blob chains", .timeLimit(.minutes(2)))
+struct BlobChainTests {
+    private let thread = ThreadKey("t1")
+
+    /// Puts each value as the next version of channel `a`, one checkpoint each.
+    private func put(_ values: [[UInt8]?], into store: SQLiteStore, from first: Int = 0) async throws {
+        for (index, value) in values.enumerated() {
+            let number = first + index
+            let version = Identifier(Self.version(number))
+            let document = JSONText(stringLiteral: #"{"channel_versions":{"a":"\#(version)"}}"#)
+            let key = CheckpointKey.sample(Identifier("c\(number + 10_000)"))
+            try await store.put(.sample(key, document: document), blobs: [.sample("a", version, value)])
+        }
+    }
+
+    private static func version(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: 32 - digits.count) + digits
+    }
+
+    private func read(_ number: Int, from store: SQLiteStore) async throws -> [UInt8]? {
+        let id = Identifier("c\(number + 10_000)")
+        return try await store.tuple(in: thread, namespace: "", id: id)?.blobs.first?.bytes
+    }
+
+    /// A list that grows by one message of 1,000 letters a turn.
+    private static func conversation(_ turns: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
+        let words = ["state", "graph", "agent", "write", "tools"]
+        var text: [UInt8] = []
+        return (0..<turns).map { _ in
+            for _ in 0..<200 {
+                text += Array(words[Int.random(in: 0..<words.count, using: &random)].utf8)
+            }
+            return text
+        }
+    }
+
+    private static func random(_ count: Int, _ random: inout SeededGenerator) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+    }
+
+    /// Bytes of the closed file.
+    private func size(of path: String) throws -> Int {
+        try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+    }
+
+    @Test("a list that grows takes what it grows by, and every version reads back")
+    func growing() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.growing"))
+        let values = Self.conversation(200, &random)
+        let raw = values.reduce(0) { $0 + $1.count }
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(values, into: store)
+        for number in values.indices.shuffled() {
+            #expect(try await read(number, from: store) == values[number])
+        }
+        #expect(try await store.verify() == [])
+        await store.close()
+        let stored = try size(of: directory.file("a.db"))
+        #expect(stored * 20 < raw, "\(raw) bytes of versions took \(stored)")
+    }
+
+    @Test("a list edited in the middle, one that shrinks, and random bytes read back")
+    func other() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.other"))
+        var text = Self.conversation(50, &random)[49]
+        var values: [[UInt8]?] = []
+        for _ in 0..<80 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0: values.append(nil)
+            case 1: values.append([])
+            case 2: values.append(Self.random(30, &random))
+            case 3: values.append(Self.random(20_000, &random))
+            case 4: text.removeLast(min(text.count, 5_000))
+            case 5: text += Self.random(300, &random)
+            default:
+                let place = Int.random(in: 0...text.count, using: &random)
+                text.insert(contentsOf: Self.random(40, &random), at: place)
+            }
+            values.append(text)
+        }
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(values, into: store)
+        for number in values.indices.shuffled() {
+            #expect(try await read(number, from: store) == values[number], "version \(number)")
+        }
+        #expect(try await store.verify() == [])
+        await store.close()
+    }
+
+    @Test("random bytes take no more than themselves")
+    func incompressible() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.incompressible"))
+        let values = (0..<30).map { _ in Self.random(50_000, &random) }
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(values, into: store)
+        for number in values.indices { #expect(try await read(number, from: store) == values[number]) }
+        await store.close()
+        let stored = try size(of: directory.file("a.db"))
+        #expect(stored < 30 * 50_000 * 11 / 10, "1,500,000 random bytes took \(stored)")
+    }
+
+    @Test("versions that come in any order, and again with other bytes, keep their first bytes")
+    func anyOrder() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.anyOrder"))
+        let values = Self.conversation(70, &random)
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        for number in values.indices.shuffled(using: &random) {
+            try await put([values[number]], into: store, from: number)
+            try await put([[1, 2, 3]], into: store, from: number)
+        }
+        for number in values.indices { #expect(try await read(number, from: store) == values[number]) }
+        #expect(try await store.verify() == [])
+        await store.close()
+    }
+
+    @Test("a damaged version is an error wherever it is needed, named by verify, and harms no other thread")
+    func damage() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.damage"))
+        let values = Self.conversation(8, &random)
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(values, into: store)
+        try await store.put(
+            .sample(.sample(thread: ThreadKey("t2")), document: #"{"channel_versions":{"a":"1"}}"#),
+            blobs: [.sample("a", "1", values[0])]
+        )
+        // Position 4 of the chain: versions 4 to 7 are read through it, 0 to 3 are not.
+        try await store.onWriter { db in
+            let payload = try Data.fetchOne(db, sql: "SELECT payload FROM blobs WHERE position = 4")
+            var bytes = try #require(payload)
+            bytes[bytes.count / 2] ^= 0x10
+            try db.execute(sql: "UPDATE blobs SET payload = ? WHERE position = 4", arguments: [bytes])
+        }
+        for number in 0..<4 { #expect(try await read(number, from: store) == values[number]) }
+        for number in 4..<8 {
+            let error = await #expect(throws: StoreError.self) { try await read(number, from: store) }
+            #expect(error?.kind == .corrupt)
+        }
+        let other = try await store.tuple(in: ThreadKey("t2"), namespace: "", id: nil)
+        #expect(other?.blobs.first?.bytes == values[0])
+        let problems = try await store.verify()
+        #expect(problems.count == 4 && problems.allSatisfy { $0.contains("channel a in thread t1 is damaged") })
+        // What is put next does not build on it.
+        let next = values[7] + Self.random(100, &random)
+        try await put([next], into: store, from: 8)
+        #expect(try await read(8, from: store) == next)
+        await store.close()
+    }
+
+    @Test("a file of the layout before chains is read and continued")
+    func olderLayout() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.olderLayout"))
+        let values = Self.conversation(6, &random)
+        let directory = try TemporaryDirectory()
+        let path = directory.file("a.db")
+        let old = try DatabaseQueue(path: path)
+        try SQLiteSchema.migrator.migrate(old, upTo: "1 threads, checkpoints, blobs, writes")
+        try await old.write { db in
+            try db.execute(sql: "INSERT INTO threads (tenant, thread_id, thread) VALUES ('', 't1', 1)")
+            for number in 0..<3 {
+                let version = Self.version(number)
+                try db.execute(
+                    sql: """
+                        INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, encoding, payload)
+                        VALUES (1, '', 'a', ?, 'msgpack', 0, ?)
+                        """,
+                    arguments: [version, Data(values[number])]
+                )
+                let document = #"{"channel_versions":{"a":"\#(version)"}}"#
+                try db.execute(
+                    sql: """
+                        INSERT INTO checkpoints (thread, checkpoint_ns, checkpoint_id, metadata, document)
+                        VALUES (1, '', ?, ?, ?)
+                        """,
+                    arguments: ["c\(number + 10_000)", Data("{}".utf8), Data(document.utf8)]
+                )
+            }
+        }
+        try old.close()
+        let store = try SQLiteStore(path: path)
+        try await put(Array(values[3...]), into: store, from: 3)
+        for number in values.indices { #expect(try await read(number, from: store) == values[number]) }
+        #expect(try await store.verify() == [])
+        await store.close()
+    }
+}

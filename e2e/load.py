@@ -159,7 +159,9 @@ class Load:
 
     def __init__(self, port, name, seed, clients=8):
         self._stopping = threading.Event()
-        self.writers = [Writer(port, f"{name}-{number}", f"{seed}-{number}", self._stopping) for number in range(clients)]
+        self.writers = [
+            Writer(port, f"{name}-{number}", f"{seed}-{number}", self._stopping) for number in range(clients)
+        ]
 
     def __enter__(self):
         for writer in self.writers:
@@ -241,6 +243,7 @@ def what_differs(expected, found):
             if not isinstance(left[part], dict):
                 lines.append(f"{part} of {checkpoint_id} differs")
                 continue
-            names = [name for name in left[part].keys() | right[part].keys() if left[part].get(name) != right[part].get(name)]
-            lines.append(f"{part} of {checkpoint_id} differ at {names[:5]}")
+            names = left[part].keys() | right[part].keys()
+            differing = sorted(name for name in names if left[part].get(name) != right[part].get(name))
+            lines.append(f"{part} of {checkpoint_id} differ at {differing[:5]}")
     return "; ".join(lines)

@@ -320,7 +320,7 @@ def exchange_and_hang_up(port, sent):
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             return wire.Answers(connection).next()
-        except (OSError, http.client.HTTPException):
+        except (ConnectionError, http.client.HTTPException):
             return wire.NO_ANSWER
 
 

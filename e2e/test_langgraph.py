@@ -267,12 +267,14 @@ def test_fork(compare):
         graph = run.compile(graphs.counter())
         await graph.ainvoke({"count": 0, "label": "start", "trail": []}, run.config)
         older = next(s.config for s in await history(run, graph) if s.metadata["step"] == 1)
-        forked = await graph.aupdate_state(older, {"count": 10, "label": "forked", "trail": ["by hand"]}, as_node="step")
+        change = {"count": 10, "label": "forked", "trail": ["by hand"]}
+        forked = await graph.aupdate_state(older, change, as_node="step")
         at_fork = await run.look(graph, forked)
         last = await graph.ainvoke(None, forked)
         await run.look(graph)
         source = at_fork.metadata["source"]
-        parent_is_older = at_fork.parent_config["configurable"]["checkpoint_id"] == older["configurable"]["checkpoint_id"]
+        parent, fork_base = (config["configurable"] for config in (at_fork.parent_config, older))
+        parent_is_older = parent["checkpoint_id"] == fork_base["checkpoint_id"]
         return source, parent_is_older, last
 
     source, parent_is_older, last = compare(scenario)

@@ -54,7 +54,8 @@ def test_port_in_use():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert_refused(milepost("serve", "--port", port, "--store", "memory:"), FAILED, str(port), "in use", "--port")
+        ended = milepost("serve", "--port", port, "--store", "memory:")
+        assert_refused(ended, FAILED, str(port), "in use", "--port")
 
 
 def test_address_of_another_machine():
@@ -62,7 +63,9 @@ def test_address_of_another_machine():
 
 
 @pytest.mark.parametrize(
-    "path", ["missing/milepost.db", "file/milepost.db", "directory"], ids=["no directory", "under a file", "a directory"]
+    "path",
+    ["missing/milepost.db", "file/milepost.db", "directory"],
+    ids=["no directory", "under a file", "a directory"],
 )
 def test_path_that_cannot_be_a_store(tmp_path, path):
     (tmp_path / "file").write_text("not a directory")
@@ -295,8 +298,8 @@ def test_environment(start, tmp_path):
 @pytest.mark.parametrize("named", ["option", "environment"])
 def test_configuration_file(start, tmp_path, named):
     port = free_port()
-    values = {"host": "127.0.0.2", "port": port, "store": "sqlite:mine.db", "max_body_bytes": 1000, "log_level": "error"}
-    path = configuration(tmp_path, **values)
+    values = {"host": "127.0.0.2", "port": port, "store": "sqlite:mine.db", "log_level": "error"}
+    path = configuration(tmp_path, **values, max_body_bytes=1000)
     started = start("--config", path) if named == "option" else start(MILEPOST_CONFIG=str(path))
     started.wait_for(port, "127.0.0.2")
     assert not answers_ok(f"http://127.0.0.1:{port}/healthz")

@@ -76,7 +76,8 @@ struct CoercionTests {
     @Test(
         "an upsert that is no boolean",
         arguments: [
-            ("2", "bool_parsing"), ("\"maybe\"", "bool_parsing"), ("\" true\"", "bool_parsing"), ("1.5", "bool_type"),
+            ("2", "bool_parsing"), ("1e2", "bool_parsing"), ("9223372036854775808", "bool_type"), ("1e19", "bool_type"),
+            ("\"maybe\"", "bool_parsing"), ("\" true\"", "bool_parsing"), ("1.5", "bool_type"),
             ("null", "bool_type"), ("[]", "bool_type"),
         ]
     )

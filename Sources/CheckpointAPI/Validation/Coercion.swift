@@ -23,9 +23,13 @@ enum Coercion {
         case .false: return false
         case .number:
             let number = document.number(of: node)
-            if number.isEqual(JSONNumber(1)) { return true }
-            if number.isEqual(JSONNumber(0)) { return false }
-            throw number.isInteger ? .booleanText : .boolean
+            // What is no 64-bit integer, as text or as a double, is no candidate at all.
+            switch number.isInteger ? number.int : Int(exactly: number.double) {
+            case 0: return false
+            case 1: return true
+            case nil: throw .boolean
+            default: throw .booleanText
+            }
         case .string:
             guard let word = document.utf8String(of: node) else { throw .booleanText }
             switch word.lowercased() {
@@ -61,7 +65,8 @@ enum Coercion {
             scalars.removeFirst()
         }
         if let point = scalars.firstIndex(of: ".") {
-            guard scalars[scalars.index(after: point)...].allSatisfy({ $0 == "0" }) else { throw .integerText }
+            let decimals = scalars[scalars.index(after: point)...]
+            guard !decimals.isEmpty, decimals.allSatisfy({ $0 == "0" }) else { throw .integerText }
             scalars = scalars[..<point]
         }
         guard

@@ -132,7 +132,7 @@ let package = Package(
 
 // What measures weighs on nobody who builds: it is there only when asked for.
 if Context.environment["BENCHMARKS"] != nil {
-    package.targets.append(
+    package.targets += [
         .executableTarget(
             name: "BareServer",
             dependencies: [
@@ -140,8 +140,30 @@ if Context.environment["BENCHMARKS"] != nil {
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/BareServer"
-        )
-    )
+        ),
+        .executableTarget(
+            name: "LoadGenerator",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/LoadGenerator"
+        ),
+        .executableTarget(
+            name: "InstructionCounts",
+            dependencies: [
+                "CheckpointAPI",
+                "Checkpoints",
+                "JSON",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            path: "Benchmarks/InstructionCounts"
+        ),
+    ]
 }
 
 for target in package.targets where target.type != .system {

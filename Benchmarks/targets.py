@@ -1,0 +1,149 @@
+"""What the project set out to reach, and what this run says about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from run import median
+from workloads import FOUR_WRITES, GET_TUPLE, LIST, SMALL_WRITES, Workload
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and its limit: `at_least`, or at most."""
+
+    name: str
+    figure: Callable[[Results], float | None]
+    limit: float
+    at_least: bool = False
+
+    def is_met(self, figure: float) -> bool:
+        return figure >= self.limit if self.at_least else figure <= self.limit
+
+
+def point(results: Results, contender: str, workload: str, concurrency: int) -> dict[str, Any] | None:
+    """The medians of one point of the throughput table."""
+    place = (contender, workload, concurrency)
+    rows = [
+        row
+        for row in results.get("throughput", [])
+        if (row["contender"], row["workload"], row["concurrency"]) == place
+    ]
+    return median(rows) if rows else None
+
+
+def ratio(results: Results, contender: str, workload: str, concurrency: int) -> float | None:
+    """Requests per second as a share of the bare server's."""
+    one, yardstick = point(results, contender, workload, concurrency), point(results, "bare", workload, concurrency)
+    return one["requests_per_second"] / yardstick["requests_per_second"] if one and yardstick else None
+
+
+def fdatasync(results: Results) -> dict[str, Any] | None:
+    return median(results["fdatasync"]) if results.get("fdatasync") else None
+
+
+def _tail(results: Results) -> float | None:
+    found = point(results, "milepost", SMALL_WRITES.name, 64)
+    return found["p99_us"] / found["p50_us"] if found else None
+
+
+def _against_disk(results: Results) -> float | None:
+    found, disk = point(results, "milepost", SMALL_WRITES.name, 1), fdatasync(results)
+    return found["p50_us"] / disk["p50_us"] if found and disk else None
+
+
+def growth(results: Results, name: str) -> float | None:
+    """The grown file's requests per second as a share of an empty one's."""
+    rows = results.get("growth", {}).get("rows", [])
+    files = [[row for row in rows if (row["name"], row["file"]) == (name, file)] for file in ("grown", "small")]
+    if not all(files):
+        return None
+    grown, small = (median(file)["requests_per_second"] for file in files)
+    return float(grown / small)
+
+
+def long_thread(results: Results, name: str, other: str) -> float | None:
+    """The p50 of one request as a share of another's."""
+    rows = results.get("growth", {}).get("long_thread", [])
+    found = [[row for row in rows if row["name"] == one] for one in (name, other)]
+    if not all(found):
+        return None
+    one, two = (median(group)["p50_us"] for group in found)
+    return float(one / two)
+
+
+def stored(results: Results, name: str, contender: str = "milepost") -> dict[str, Any] | None:
+    rows = results.get("storage", [])
+    return next((row for row in rows if row["name"].startswith(name) and row["contender"] == contender), None)
+
+
+def _share_on_disk(name: str) -> Callable[[Results], float | None]:
+    def share(results: Results) -> float | None:
+        found = stored(results, name)
+        return found["files"] / found["raw_blobs"] if found else None
+
+    return share
+
+
+def _over_raw(figure: str) -> Callable[[Results], float | None]:
+    """CPU of the conversation beyond that of the same puts of random bytes, which nothing can make smaller."""
+
+    def extra(results: Results) -> float | None:
+        text, raw = stored(results, "conversation"), stored(results, "random bytes")
+        return float(text[figure] - raw[figure]) if text and raw else None
+
+    return extra
+
+
+def _memory(section: str, figure: str) -> Callable[[Results], float | None]:
+    def megabytes(results: Results) -> float | None:
+        found = results.get("memory", {}).get(section)
+        return found[figure] / 1e6 if found else None
+
+    return megabytes
+
+
+def _of_bare(workload: Workload) -> Callable[[Results], float | None]:
+    return lambda results: ratio(results, "milepost", workload.name, 64)
+
+
+def _of_empty(name: str) -> Callable[[Results], float | None]:
+    return lambda results: growth(results, name)
+
+
+def _of_other(name: str, other: str) -> Callable[[Results], float | None]:
+    return lambda results: long_thread(results, name, other)
+
+
+TARGETS = (
+    Target("put-writes 1 × 256 B at c=64, of the bare server's rate", _of_bare(SMALL_WRITES), 0.75, True),
+    Target("the same, p99 over p50", _tail, 4),
+    Target("put-writes 1 × 256 B at c=1, p50 over that of an fdatasync", _against_disk, 3),
+    Target("get-tuple at c=64, of the bare server's rate", _of_bare(GET_TUPLE), 0.5, True),
+    Target("list of 10 at c=64, of the bare server's rate", _of_bare(LIST), 0.4, True),
+    Target("put-writes 4 × 2 KiB at c=64, of the bare server's rate", _of_bare(FOUR_WRITES), 0.25, True),
+    Target("put-writes with 1 M writes in the file, of an empty one's rate", _of_empty("put-writes"), 0.8, True),
+    Target("get-tuple with 1 M writes in the file, of an empty one's rate", _of_empty("get-tuple"), 0.8, True),
+    Target(
+        "get-tuple of the latest of 100,000 checkpoints, p50 over that of 10",
+        _of_other("get-tuple, latest of 100,000", "get-tuple, latest of 10"),
+        1.3,
+    ),
+    Target(
+        "list at the bottom of 100,000 checkpoints, p50 over that at the top",
+        _of_other("list of 10, at the bottom", "list of 10, at the top"),
+        1.3,
+    ),
+    Target("the conversation on disk, of its raw bytes", _share_on_disk("conversation"), 1 / 50),
+    Target("the same, CPU ms a put over random bytes", _over_raw("put_cpu_ms"), 0.3),
+    Target("the same, CPU ms a get over random bytes", _over_raw("get_cpu_ms"), 0.3),
+    Target("random bytes on disk, of their raw bytes", _share_on_disk("random bytes"), 1.05),
+    Target("memory at rest, MB", _memory("idle", "rss"), 25),
+    Target("memory with 64 clients of 256 KiB, MB", _memory("clients_64_of_256_kib", "peak_rss"), 150),
+)
+
+
+def judged(results: Results) -> list[tuple[Target, float | None]]:
+    return [(target, target.figure(results)) for target in TARGETS]

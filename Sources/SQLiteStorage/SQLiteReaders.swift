@@ -20,15 +20,12 @@ final class SQLiteReaders: Sendable {
     }
 
     private struct State {
-        var waiting: [Read] = []
+        var backlog = Backlog<Read>()
         var idle: [Int]
-        var isClosed = false
     }
 
     /// Reads in one snapshot at most: bounds how long it keeps the log from being reset.
     private static let batchLimit = 32
-    /// Reads that may wait; past that a caller is told that the store is busy.
-    private static let waitingLimit = 10_000
 
     private let connections: [Connection]
     private let state: Mutex<State>
@@ -57,9 +54,7 @@ final class SQLiteReaders: Sendable {
             refuse: { answer(.failure($0)) }
         )
         let (refusal, start): (StoreError.Kind?, Int?) = state.withLock { state in
-            if state.isClosed { return (.closed, nil) }
-            if state.waiting.count >= Self.waitingLimit { return (.busy, nil) }
-            state.waiting.append(read)
+            if let refusal = state.backlog.add(read) { return (refusal, nil) }
             return (nil, state.idle.popLast())
         }
         if let refusal {
@@ -82,7 +77,7 @@ final class SQLiteReaders: Sendable {
 
     /// Answers what waits, refuses what comes later, and closes the connections.
     func close() async {
-        state.withLock { $0.isClosed = true }
+        state.withLock { $0.backlog.close() }
         for connection in connections {
             await withCheckedContinuation { done in
                 connection.queue.async { done.resume() }
@@ -112,13 +107,8 @@ final class SQLiteReaders: Sendable {
 
     private func takeBatch(_ number: Int) -> [Read]? {
         state.withLock { state in
-            guard !state.waiting.isEmpty else {
-                state.idle.append(number)
-                return nil
-            }
-            let count = min(state.waiting.count, Self.batchLimit)
-            let batch = Array(state.waiting.prefix(count))
-            state.waiting.removeFirst(count)
+            let batch = state.backlog.takeBatch(Self.batchLimit)
+            if batch == nil { state.idle.append(number) }
             return batch
         }
     }

@@ -39,16 +39,13 @@ final class SQLiteWriter: Sendable {
     }
 
     private struct State {
-        var waiting: [Change] = []
+        var backlog = Backlog<Change>()
         var isRunning = false
-        var isClosed = false
         var commitCount = 0
     }
 
     /// Changes in one transaction at most: bounds how long the first of them waits for the last.
     private static let batchLimit = 256
-    /// Changes that may wait; past that a caller is told that the store is busy.
-    private static let waitingLimit = 10_000
 
     private let database: DatabaseQueue
     private let queue = DispatchQueue(label: "milepost.sqlite.writer")
@@ -89,7 +86,7 @@ final class SQLiteWriter: Sendable {
 
     /// Commits what waits and refuses what comes later.
     func close() async {
-        state.withLock { $0.isClosed = true }
+        state.withLock { $0.backlog.close() }
         await withCheckedContinuation { done in
             queue.async { done.resume() }
         }
@@ -97,9 +94,7 @@ final class SQLiteWriter: Sendable {
 
     private func enqueue(_ change: Change) {
         let (refusal, start): (StoreError.Kind?, Bool) = state.withLock { state in
-            if state.isClosed { return (.closed, false) }
-            if state.waiting.count >= Self.waitingLimit { return (.busy, false) }
-            state.waiting.append(change)
+            if let refusal = state.backlog.add(change) { return (refusal, false) }
             defer { state.isRunning = true }
             return (nil, !state.isRunning)
         }
@@ -119,13 +114,8 @@ final class SQLiteWriter: Sendable {
     /// What waits, oldest first; nil when nothing does, and then the next change starts the thread again.
     private func takeBatch() -> [Change]? {
         state.withLock { state in
-            guard !state.waiting.isEmpty else {
-                state.isRunning = false
-                return nil
-            }
-            let count = min(state.waiting.count, Self.batchLimit)
-            let batch = Array(state.waiting.prefix(count))
-            state.waiting.removeFirst(count)
+            let batch = state.backlog.takeBatch(Self.batchLimit)
+            if batch == nil { state.isRunning = false }
             return batch
         }
     }

@@ -105,20 +105,17 @@ enum BlobChain {
     ) throws -> Link? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT blob, position, base, encoding, payload FROM blobs
+                SELECT \(linkColumns) FROM blobs
                 WHERE thread = ? AND checkpoint_ns = ? AND channel = ? ORDER BY version DESC LIMIT 1
                 """
         )
-        var found: Link?
-        try statement.forEachRow { parameters in
+        return try statement.firstRow { parameters in
             parameters.bind(thread)
             parameters.bind(namespace)
             parameters.bind(channel)
         } _: { row in
-            found = try link(row)
-            return false
+            try link(row)
         }
-        return found
     }
 
     // MARK: - Reading
@@ -136,19 +133,17 @@ enum BlobChain {
     ) throws -> ChannelBlob? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT blob, position, base, encoding, payload, type FROM blobs
+                SELECT \(linkColumns), type FROM blobs
                 WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?
                 """
         )
-        var found: (link: Link, type: String)?
-        try statement.forEachRow { parameters in
+        let found = try statement.firstRow { parameters in
             parameters.bind(thread)
             parameters.bind(namespace)
             parameters.bind(version.channel)
             parameters.bind(version.version)
         } _: { row in
-            found = (try link(row), row.text(5))
-            return false
+            (link: try link(row), type: row.text(5))
         }
         guard let found else { return nil }
         return ChannelBlob(
@@ -185,19 +180,18 @@ enum BlobChain {
     }
 
     private static func link(_ row: Int64, _ db: Database) throws -> Link {
-        let statement = try db.cachedStatement(
-            sql: "SELECT blob, position, base, encoding, payload FROM blobs WHERE blob = ?"
-        )
-        var found: Link?
-        try statement.forEachRow {
-            $0.bind(row)
+        let statement = try db.cachedStatement(sql: "SELECT \(linkColumns) FROM blobs WHERE blob = ?")
+        let found = try statement.firstRow { parameters in
+            parameters.bind(row)
         } _: { row in
-            found = try link(row)
-            return false
+            try link(row)
         }
         guard let found else { throw damaged(row, "it is missing") }
         return found
     }
+
+    /// What `link` reads, in its order.
+    private static let linkColumns = "blob, position, base, encoding, payload"
 
     private static func link(_ row: borrowing ResultRow) throws -> Link {
         Link(

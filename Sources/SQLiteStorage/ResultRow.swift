@@ -79,4 +79,22 @@ extension Statement {
             guard try body(ResultRow(sqliteStatement)) else { return }
         }
     }
+
+    /// What `read` makes of the first row of a query; nil when it has none.
+    func firstRow<Value>(
+        _ bind: (inout Parameters) -> Void,
+        _ read: (borrowing ResultRow) throws -> Value
+    ) throws -> Value? {
+        var found: Value?
+        try forEachRow(bind) { row in
+            found = try read(row)
+            return false
+        }
+        return found
+    }
+
+    /// Whether the query has a row.
+    func hasRow(_ bind: (inout Parameters) -> Void) throws -> Bool {
+        try firstRow(bind) { _ in true } ?? false
+    }
 }

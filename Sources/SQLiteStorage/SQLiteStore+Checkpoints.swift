@@ -136,13 +136,7 @@ extension SQLiteStore: DirectStore {
 
     /// Writes that came before this checkpoint are found through it from now on.
     private static func arrived(_ key: CheckpointKey, _ transaction: SQLiteWriter.Transaction) throws {
-        let statement = try transaction.db.cachedStatement(
-            sql: """
-                DELETE FROM awaited_checkpoints
-                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
-                """
-        )
-        try statement.run { $0.bind(key) }
+        try transaction.db.delete(from: "awaited_checkpoints", at: key)
         transaction.checkpoints.add(key)
     }
 
@@ -161,21 +155,18 @@ extension SQLiteStore: DirectStore {
             ORDER BY checkpoint_id DESC LIMIT 1
             """
             : "SELECT \(columns) FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
-        var found: Checkpoint?
-        try db.cachedStatement(sql: sql).forEachRow { parameters in
+        return try db.cachedStatement(sql: sql).firstRow { parameters in
             parameters.bind(number)
             parameters.bind(namespace)
             if let id { parameters.bind(id) }
         } _: { row in
-            found = Checkpoint(
+            Checkpoint(
                 key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(0)),
                 parentID: row.optionalIdentifier(1),
                 document: row.json(3),
                 metadata: row.json(2)
             )
-            return false
         }
-        return found
     }
 
     /// One look-up by key for each channel the document names; none for a channel it does not.

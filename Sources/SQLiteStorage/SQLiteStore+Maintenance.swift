@@ -9,15 +9,8 @@ extension SQLiteStore: StoreMaintenance {
             let number = try thread.number(in: db)
             for (id, namespace) in try Self.placesOfWrites(thread, number, db) {
                 let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
-                for table in ["writes", "awaited_checkpoints"] {
-                    let statement = try db.cachedStatement(
-                        sql: """
-                            DELETE FROM \(table)
-                            WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
-                            """
-                    )
-                    try statement.run { $0.bind(key) }
-                }
+                try db.delete(from: "writes", at: key)
+                try db.delete(from: "awaited_checkpoints", at: key)
             }
             transaction.forget(thread)
             guard let number else { return }

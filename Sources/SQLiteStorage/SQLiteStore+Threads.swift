@@ -6,15 +6,13 @@ extension ThreadKey {
     ///
     /// Nil when nothing is stored under it.
     func number(in db: Database) throws -> Int64? {
-        var number: Int64?
-        try db.cachedStatement(sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?").forEachRow {
-            $0.bind(tenant.name)
-            $0.bind(id)
+        let statement = try db.cachedStatement(sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?")
+        return try statement.firstRow { parameters in
+            parameters.bind(tenant.name)
+            parameters.bind(id)
         } _: { row in
-            number = row.integer(0)
-            return false
+            row.integer(0)
         }
-        return number
     }
 }
 

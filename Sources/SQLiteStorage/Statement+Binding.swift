@@ -85,22 +85,22 @@ extension Statement {
         guard code == SQLITE_DONE else { throw failure(code) }
     }
 
-    /// Whether the query has a row.
-    func hasRow(_ bind: (inout Parameters) -> Void) throws -> Bool {
-        var parameters = Parameters(self)
-        bind(&parameters)
-        let code = sqlite3_step(sqliteStatement)
-        defer { sqlite3_reset(sqliteStatement) }
-        guard code == SQLITE_ROW || code == SQLITE_DONE else { throw failure(code) }
-        return code == SQLITE_ROW
-    }
-
     func failure(_ code: Int32) -> DatabaseError {
         DatabaseError(
             resultCode: ResultCode(rawValue: code),
             message: String(cString: sqlite3_errmsg(sqlite3_db_handle(sqliteStatement))),
             sql: sql
         )
+    }
+}
+
+extension Database {
+    /// Deletes a checkpoint's rows of a table whose key begins with that checkpoint.
+    func delete(from table: String, at checkpoint: CheckpointKey) throws {
+        let statement = try cachedStatement(
+            sql: "DELETE FROM \(table) WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?"
+        )
+        try statement.run { $0.bind(checkpoint) }
     }
 }
 

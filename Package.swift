@@ -25,10 +25,14 @@ let package = Package(
     targets: [
         .target(name: "JSON"),
         .target(name: "Checkpoints", dependencies: ["JSON"]),
+        .target(name: "CDictionary", exclude: ["dictionary-1"]),
+        .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(
             name: "SQLiteStorage",
             dependencies: [
+                "CDictionary",
+                "CXXHash",
                 "CZstd",
                 "Checkpoints",
                 "JSON",
@@ -127,7 +131,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-    ]
+    ],
+    // For #embed, with which the dictionary gets into the program.
+    cLanguageStandard: .c2x
 )
 
 // What measures weighs on nobody who builds: it is there only when asked for.

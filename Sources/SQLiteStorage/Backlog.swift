@@ -8,7 +8,7 @@ struct Backlog<Item> {
     private static var limit: Int { 10_000 }
 
     private var waiting: [Item] = []
-    private var isClosed = false
+    private(set) var isClosed = false
 
     /// Takes an item in, or says why it does not.
     mutating func add(_ item: Item) -> StoreError.Kind? {

@@ -4,96 +4,137 @@ import GRDB
 /// The versions of one channel's value, each kept as what it adds to an earlier one.
 ///
 /// LangGraph stores the whole value of a channel again at every step, and most of it is what was there before. A chain
-/// begins with a version kept by itself (position 0). The version at position n is a delta from the one at n with its
-/// lowest bit cleared: 1→0, 2→0, 3→2, 4→0, 5→4, 6→4, 7→6, … So reading position n takes as many steps as n has bits
-/// set, at most six, and a long chain costs little more than each version's own news.
+/// begins with a version kept by itself (position 0). The version at position n is kept as its difference from the one at
+/// n less the greatest power of four that divides n: 1→0, 2→1, 3→2, 4→0, 5→4, … 8→4, … 16→0. So news is written a few times
+/// in all, and reading position n takes as many steps as the sum of n's digits to the base of four: at most fifteen, seven or eight
+/// on average.
 ///
-///     0 ◀─ 1        4 ◀─ 5
-///     0 ◀──── 2 ◀─ 3    4 ◀──── 6 ◀─ 7
-///     0 ◀──────────── 4
+///     0 ◀ 1 ◀ 2 ◀ 3    4 ◀ 5 ◀ 6 ◀ 7    8 ◀ 9 …
+///     0 ◀───────────── 4 ◀───────────── 8
 ///
-/// A version that has little in common with its base begins a new chain, as does the 64th. Chains never leave their
+/// A version that has little in common with its base begins a new chain, as does the 1,024th. Chains never leave their
 /// (thread, namespace, channel): deleting a thread deletes all there was, and nothing can be learned about another's.
 enum BlobChain {
     /// Versions in a chain at most.
-    private static let length = 64
+    private static let length: Int64 = 1_024
+    private static let radix: Int64 = 4
+    /// Steps that a damaged chain may pretend to have: those of layout 2 had six, of 64.
+    private static let longestPath = 64
+    /// Values shorter than this are kept by themselves: they do not grow with a conversation.
+    static let shortestChained = 2_048
 
-    private struct Link {
+    struct Link {
         let row: Int64
         let position: Int64
         let base: Int64?
-        let blob: StoredBlob
     }
 
     // MARK: - Writing
 
-    /// Stores a blob unless its version is there: the first bytes stay.
+    /// Where a new version goes, and what is kept of it.
+    struct Placed: Sendable {
+        let blob: ChannelBlob
+        let stored: StoredBytes
+        let position: Int64
+        let base: Int64?
+        /// The channel's newest row when the place was chosen: the place is right while that is so.
+        ///
+        /// Nil for a channel without one.
+        let newest: Int64?
+        /// Whether the place depends on `newest`.
+        let isChained: Bool
+
+        /// By itself, at the beginning of a chain.
+        static func alone(_ blob: ChannelBlob, newest: Int64? = nil, isChained: Bool = false) -> Placed {
+            let stored = StoredBytes.alone(blob.bytes)
+            return Placed(blob: blob, stored: stored, position: 0, base: nil, newest: newest, isChained: isChained)
+        }
+    }
+
+    static func isChained(_ blob: ChannelBlob) -> Bool {
+        (blob.bytes?.count ?? 0) >= shortestChained
+    }
+
+    /// Chooses a place: nothing is changed.
     ///
-    /// Costs the reading of one earlier version and one compression.
-    static func insert(_ blob: ChannelBlob, thread: Int64, namespace: Identifier, in db: Database) throws {
-        guard try !isStored(blob, thread, namespace, db) else { return }
-        let place = try place(for: blob, thread, namespace, db)
-        let statement = try db.cachedStatement(
-            sql: """
-                INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, base, encoding, payload)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        )
-        try place.blob.payload.withBytes { payload in
-            try statement.run { parameters in
-                parameters.bind(thread)
-                parameters.bind(namespace)
-                parameters.bind(blob.channel)
-                parameters.bind(blob.version)
-                parameters.bind(blob.type)
-                parameters.bind(place.position)
-                parameters.bind(place.base)
-                parameters.bind(place.blob.encoding.rawValue)
-                parameters.bind(inPlace: payload)
-            }
-        }
-    }
-
-    private static func isStored(
+    /// Costs finding the channel's newest version and its base, and a comparison with that. The thread's number is nil
+    /// when nothing is stored for it yet.
+    static func place(
         _ blob: ChannelBlob,
-        _ thread: Int64,
-        _ namespace: Identifier,
-        _ db: Database
-    ) throws -> Bool {
-        let statement = try db.cachedStatement(
-            sql: "SELECT 1 FROM blobs WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
-        )
-        return try statement.hasRow { parameters in
-            parameters.bind(thread)
-            parameters.bind(namespace)
-            parameters.bind(blob.channel)
-            parameters.bind(blob.version)
+        thread: Int64?,
+        namespace: Identifier,
+        in db: Database,
+        _ recent: RecentBlobs
+    ) throws -> Placed {
+        guard let bytes = blob.bytes, isChained(blob) else { return .alone(blob) }
+        guard let thread, let newest = try newest(thread, namespace, blob.channel, db) else {
+            return .alone(blob, isChained: true)
         }
-    }
-
-    /// Where in which chain a blob goes, and what is kept of it.
-    private static func place(
-        for blob: ChannelBlob,
-        _ thread: Int64,
-        _ namespace: Identifier,
-        _ db: Database
-    ) throws -> (position: Int64, base: Int64?, blob: StoredBlob) {
-        guard
-            let bytes = blob.bytes, bytes.count >= StoredBlob.smallestFrame,
-            let last = try newest(thread, namespace, blob.channel, db),
-            last.position + 1 < length, !last.blob.isIncompressible(bytes)
-        else { return (0, nil, .alone(blob.bytes)) }
-        let position = last.position + 1
-        var base = last
-        // The base of a position is always the one before it, or one of that one's bases.
-        while base.position > position & (position - 1), let next = base.base {
+        let position = newest.position + 1
+        guard position < length else { return .alone(blob, newest: newest.row, isChained: true) }
+        var base = newest
+        // The base of a position is always the one before it, or on that one's way to the beginning.
+        while base.position > position - step(to: position), let next = base.base {
             base = try link(next, db)
         }
         guard
             // A base that is damaged must not be built on: then this version begins a new chain.
-            let baseBytes = try? self.bytes(of: base, db), let delta = StoredBlob.delta(bytes, from: baseBytes)
-        else { return (0, nil, .alone(bytes)) }
-        return (position, base.row, delta)
+            let baseBytes = try? self.bytes(ofRow: base.row, thread: thread, in: db, recent),
+            let stored = StoredBytes.splice(bytes, from: baseBytes)
+        else { return .alone(blob, newest: newest.row, isChained: true) }
+        return Placed(
+            blob: blob,
+            stored: stored,
+            position: position,
+            base: base.row,
+            newest: newest.row,
+            isChained: true
+        )
+    }
+
+    /// The greatest power of the radix that divides a position.
+    private static func step(to position: Int64) -> Int64 {
+        var step: Int64 = 1
+        while position.isMultiple(of: step * radix) { step *= radix }
+        return step
+    }
+
+    /// Stores a blob, unless its version is there: the first bytes stay.
+    ///
+    /// A place that has become wrong, because another version came first, is chosen again.
+    /// Returns the row; nil when the version was there.
+    static func insert(
+        _ placed: Placed,
+        thread: Int64,
+        namespace: Identifier,
+        in db: Database,
+        _ recent: RecentBlobs
+    ) throws -> Int64? {
+        var placed = placed
+        if placed.isChained, try newest(thread, namespace, placed.blob.channel, db)?.row != placed.newest {
+            placed = try place(placed.blob, thread: thread, namespace: namespace, in: db, recent)
+        }
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, base, encoding, payload)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """
+        )
+        try placed.stored.payload.withBytes { payload in
+            try statement.run { parameters in
+                parameters.bind(thread)
+                parameters.bind(namespace)
+                parameters.bind(placed.blob.channel)
+                parameters.bind(packedVersion: placed.blob.version)
+                parameters.bind(placed.blob.type)
+                parameters.bind(placed.position)
+                parameters.bind(placed.base)
+                parameters.bind(placed.stored.encoding.rawValue)
+                parameters.bind(inPlace: payload)
+            }
+        }
+        return db.changesCount == 0 ? nil : db.lastInsertedRowID
     }
 
     /// LangGraph's versions are numbers with leading zeros: the greatest is the newest, and any other would do too.
@@ -105,7 +146,7 @@ enum BlobChain {
     ) throws -> Link? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT \(linkColumns) FROM blobs
+                SELECT blob, position, base FROM blobs
                 WHERE thread = ? AND checkpoint_ns = ? AND channel = ? ORDER BY version DESC LIMIT 1
                 """
         )
@@ -114,92 +155,100 @@ enum BlobChain {
             parameters.bind(namespace)
             parameters.bind(channel)
         } _: { row in
-            try link(row)
+            Link(row: row.integer(0), position: row.integer(1), base: row.optionalInteger(2))
         }
+    }
+
+    private static func link(_ row: Int64, _ db: Database) throws -> Link {
+        let statement = try db.cachedStatement(sql: "SELECT blob, position, base FROM blobs WHERE blob = ?")
+        let found = try statement.firstRow { parameters in
+            parameters.bind(row)
+        } _: { row in
+            Link(row: row.integer(0), position: row.integer(1), base: row.optionalInteger(2))
+        }
+        guard let found else { throw damaged(row, "it is missing") }
+        return found
     }
 
     // MARK: - Reading
 
     /// The blob of a channel at a version; nil when there is none.
     ///
-    /// Costs a look-up, and one for each link of its chain.
+    /// Costs a look-up, and unless it is in memory one for each link of its chain.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
     static func blob(
         _ version: ChannelVersion,
         thread: Int64,
         namespace: Identifier,
-        in db: Database
+        in db: Database,
+        _ recent: RecentBlobs
     ) throws -> ChannelBlob? {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT \(linkColumns), type FROM blobs
-                WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?
-                """
+        let find = try db.cachedStatement(
+            sql: "SELECT blob FROM blobs WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
         )
-        let found = try statement.firstRow { parameters in
+        let row = try find.firstRow { parameters in
             parameters.bind(thread)
             parameters.bind(namespace)
             parameters.bind(version.channel)
-            parameters.bind(version.version)
+            parameters.bind(packedVersion: version.version)
         } _: { row in
-            (link: try link(row), type: row.text(5))
+            row.integer(0)
         }
-        guard let found else { return nil }
-        return ChannelBlob(
-            channel: version.channel,
-            version: version.version,
-            type: found.type,
-            bytes: try bytes(of: found.link, db)
-        )
+        guard let row else { return nil }
+        let found = try recent.blob(thread: thread, row: row) ?? read(row, thread, db, recent)
+        return ChannelBlob(channel: version.channel, version: version.version, type: found.type, bytes: found.bytes)
     }
 
     /// The bytes of the blob in a row, which its chain is followed for.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
-    static func bytes(ofRow row: Int64, in db: Database) throws -> [UInt8]? {
-        try bytes(of: link(row, db), db)
+    static func bytes(ofRow row: Int64, thread: Int64, in db: Database, _ recent: RecentBlobs) throws -> [UInt8] {
+        try (recent.blob(thread: thread, row: row) ?? read(row, thread, db, recent)).bytes ?? []
     }
 
-    private static func bytes(of last: Link, _ db: Database) throws -> [UInt8]? {
-        if last.blob.encoding == .plain { return last.blob.payload }
-        var links = [last]
-        while let base = links.last?.base {
-            guard links.count <= length else { throw damaged(last.row, "its chain has no beginning") }
-            links.append(try link(base, db))
+    private static func read(
+        _ row: Int64,
+        _ thread: Int64,
+        _ db: Database,
+        _ recent: RecentBlobs
+    ) throws -> RecentBlobs.Blob {
+        let (type, bytes) = try read(row, in: db)
+        let blob = RecentBlobs.Blob(type: type, bytes: bytes)
+        recent.add(blob, thread: thread, row: row)
+        return blob
+    }
+
+    /// The same from the file alone.
+    ///
+    /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
+    static func read(_ row: Int64, in db: Database) throws -> (type: String, bytes: [UInt8]?) {
+        let statement = try db.cachedStatement(sql: "SELECT base, encoding, payload, type FROM blobs WHERE blob = ?")
+        var type: String?
+        var links: [(row: Int64, stored: StoredBytes)] = []
+        var next: Int64? = row
+        while let current = next {
+            guard links.count <= longestPath else { throw damaged(row, "its chain has no beginning") }
+            next =
+                try statement.firstRow { parameters in
+                    parameters.bind(current)
+                } _: { found in
+                    let stored = try found.stored(encoding: 1, payload: 2)
+                    links.append((current, stored))
+                    if type == nil { type = found.text(3) }
+                    return stored.encoding.needsBase ? found.optionalInteger(0) : nil
+                } ?? nil
+            guard links.last?.row == current else { throw damaged(current, "it is missing") }
         }
-        var bytes: [UInt8]? = nil
+        var bytes: [UInt8]?
         for link in links.reversed() {
             do throws(StoreError) {
-                bytes = try link.blob.bytes(base: bytes ?? [])
+                bytes = try link.stored.bytes(base: bytes ?? [])
             } catch {
                 throw damaged(link.row, error.detail)
             }
         }
-        return bytes
-    }
-
-    private static func link(_ row: Int64, _ db: Database) throws -> Link {
-        let statement = try db.cachedStatement(sql: "SELECT \(linkColumns) FROM blobs WHERE blob = ?")
-        let found = try statement.firstRow { parameters in
-            parameters.bind(row)
-        } _: { row in
-            try link(row)
-        }
-        guard let found else { throw damaged(row, "it is missing") }
-        return found
-    }
-
-    /// What `link` reads, in its order.
-    private static let linkColumns = "blob, position, base, encoding, payload"
-
-    private static func link(_ row: borrowing ResultRow) throws -> Link {
-        Link(
-            row: row.integer(0),
-            position: row.integer(1),
-            base: row.optionalInteger(2),
-            blob: try row.storedBlob(encoding: 3, payload: 4)
-        )
+        return (type ?? "", bytes)
     }
 
     private static func damaged(_ row: Int64, _ detail: String) -> StoreError {

@@ -20,7 +20,7 @@ final class KnownCheckpoints {
         )
         let isThere = try statement.hasRow { parameters in
             parameters.bind(checkpoint.thread.tenant.name)
-            parameters.bind(checkpoint.thread.id)
+            parameters.bind(packed: checkpoint.thread.id)
             parameters.bind(checkpoint.namespace)
             parameters.bind(checkpoint.id)
         }

@@ -1,7 +1,6 @@
 import Checkpoints
 import GRDB
 import GRDBSQLite
-import JSON
 
 /// The row a statement stands on, read through SQLite's own calls: each value is copied once.
 ///
@@ -43,6 +42,25 @@ struct ResultRow: ~Copyable {
         optionalText(column).map { Identifier($0) }
     }
 
+    /// What `bind(packed:)` bound; nil for NULL.
+    func optionalPacked(_ column: Int32) -> Identifier? {
+        guard sqlite3_column_type(handle, column) == SQLITE_BLOB, let start = sqlite3_column_blob(handle, column),
+            sqlite3_column_bytes(handle, column) == PackedKey.uuidCount
+        else { return optionalIdentifier(column) }
+        let bytes = UnsafeRawBufferPointer(start: start, count: PackedKey.uuidCount)
+        return Identifier(PackedKey.text(ofUUID: bytes))
+    }
+
+    func packed(_ column: Int32) -> Identifier {
+        optionalPacked(column) ?? ""
+    }
+
+    /// What `bind(packedVersion:)` bound.
+    func packedVersion(_ column: Int32) -> Identifier {
+        guard sqlite3_column_type(handle, column) == SQLITE_BLOB else { return identifier(column) }
+        return Identifier(PackedKey.text(ofVersion: bytes(column) ?? []))
+    }
+
     /// Nil for NULL; no bytes for an empty blob.
     func bytes(_ column: Int32) -> [UInt8]? {
         guard sqlite3_column_type(handle, column) != SQLITE_NULL else { return nil }
@@ -50,16 +68,12 @@ struct ResultRow: ~Copyable {
         return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
-    /// A column that this store wrote as JSON, exactly as it came.
-    func json(_ column: Int32) -> JSONText {
-        JSONText(trusted: bytes(column) ?? [])
-    }
-
-    func storedBlob(encoding: Int32, payload: Int32) throws -> StoredBlob {
-        guard let blob = StoredBlob(encoding: integer(encoding), payload: bytes(payload)) else {
-            throw StoreError(.corrupt, during: "read a blob", detail: "a row has an unknown encoding")
+    /// Throws `corrupt` for an encoding that does not exist.
+    func stored(encoding: Int32, payload: Int32) throws -> StoredBytes {
+        guard let stored = StoredBytes(encoding: integer(encoding), payload: bytes(payload)) else {
+            throw StoreError(.corrupt, during: "read a value", detail: "a row has an unknown encoding")
         }
-        return blob
+        return stored
     }
 }
 

@@ -8,9 +8,8 @@ enum SQLiteConnection {
     ///
     /// Fixed when a file is made.
     private static let pageBytes = 4_096
-    /// How many pages the write-ahead log may hold before the writer copies them into the file.
-    private static let checkpointPages = 4_000
-
+    /// Bytes of the write-ahead log that are not given back to the file system.
+    private static let logBytes = 16 << 20
     /// Pages the writer keeps in memory at most: those that the next changes will touch again.
     private static let writerCacheKibibytes = 32_768
 
@@ -81,9 +80,8 @@ enum SQLiteConnection {
             // These two only take effect while the file is empty.
             try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
             try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
-            // The writer alone commits and checkpoints: SQLite before 3.51.3 can lose a commit when two
-            // connections do the one and the other at once. https://sqlite.org/wal.html#walresetbug
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            // What the log grew to is given back once it begins anew.
+            try db.execute(sql: "PRAGMA journal_size_limit = \(logBytes)")
             // What is deleted is overwritten, not only unlinked: deleting a thread leaves nothing in the file.
             try db.execute(sql: "PRAGMA secure_delete = ON")
             try db.execute(sql: "PRAGMA cache_size = -\(writerCacheKibibytes)")

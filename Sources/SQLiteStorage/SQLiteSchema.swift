@@ -3,7 +3,7 @@ package import GRDB
 
 /// The layout of the file, as numbered migrations.
 ///
-/// One that has been released is never edited; a change is a new one.
+/// Each runs in one transaction. One that has been released is never edited; a change is a new one.
 package enum SQLiteSchema {
     /// `PRAGMA application_id`: the bytes `Mile`.
     ///
@@ -19,14 +19,15 @@ package enum SQLiteSchema {
         migrator.registerMigration("2 blob chains") { db in
             try db.execute(sql: layout2)
         }
+        migrator.registerMigration("3 packed keys, one row a task, one payload a checkpoint") { db in
+            try Layout3.migrate(db)
+        }
         return migrator
     }()
 
     /// A thread's name is stored once for its checkpoints and blobs, which have its number.
     ///
-    /// Checkpoints and blobs stay in the order they came, and unique indexes hold their keys. Writes, the most frequent
-    /// by far, are kept in the order of their key. DESIGN.md says why the two differ. Texts compare by their bytes
-    /// (`BINARY`, the default), which is the order the contract asks for.
+    /// Texts compare by their bytes (`BINARY`, the default), which is the order the contract asks for.
     private static let layout1 = """
         CREATE TABLE threads (
             tenant TEXT NOT NULL,

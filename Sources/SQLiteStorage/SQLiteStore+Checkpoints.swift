@@ -4,15 +4,39 @@ import JSON
 
 extension SQLiteStore: DirectStore {
     package func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-        try await writer.perform("put a checkpoint", Self.insertion(of: checkpoint, blobs))
+        let outcome: Result<Void, StoreError> = await withCheckedContinuation { continuation in
+            put(checkpoint, blobs: blobs) { continuation.resume(returning: $0) }
+        }
+        try outcome.get()
     }
 
+    /// Values that grow are compared with their versions before on a reader's thread, where the writer's turn is not
+    /// held up; all others are compressed here.
     package func put(
         _ checkpoint: Checkpoint,
         blobs: [ChannelBlob],
         then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) {
-        writer.perform("put a checkpoint", Self.insertion(of: checkpoint, blobs), then: answer)
+        let operation = "put a checkpoint"
+        let stored = StoredCheckpoint(metadata: checkpoint.metadata, document: checkpoint.document)
+        @Sendable func write(_ placed: [BlobChain.Placed]) {
+            writer.perform(operation, Self.insertion(of: checkpoint, stored, placed), then: answer)
+        }
+        guard blobs.contains(where: BlobChain.isChained) else {
+            return write(blobs.map { .alone($0) })
+        }
+        let recent = recent
+        readers.perform(operation) { db in
+            let thread = try checkpoint.key.thread.number(in: db)
+            return try blobs.map { blob in
+                try BlobChain.place(blob, thread: thread, namespace: checkpoint.key.namespace, in: db, recent)
+            }
+        } then: { result in
+            switch result {
+            case .success(let placed): write(placed)
+            case .failure(let error): answer(.failure(error))
+            }
+        }
     }
 
     package func tuple(
@@ -20,7 +44,7 @@ extension SQLiteStore: DirectStore {
         namespace: Identifier,
         id: Identifier?
     ) async throws(StoreError) -> CheckpointTuple? {
-        try await readers.perform("read a checkpoint", Self.reading(thread, namespace, id))
+        try await readers.perform("read a checkpoint", reading(thread, namespace, id))
     }
 
     package func tuple(
@@ -29,7 +53,7 @@ extension SQLiteStore: DirectStore {
         id: Identifier?,
         then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void
     ) {
-        readers.perform("read a checkpoint", Self.reading(thread, namespace, id), then: answer)
+        readers.perform("read a checkpoint", reading(thread, namespace, id), then: answer)
     }
 
     package func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
@@ -45,37 +69,42 @@ extension SQLiteStore: DirectStore {
 
     private static func insertion(
         of checkpoint: Checkpoint,
-        _ blobs: [ChannelBlob]
+        _ stored: StoredCheckpoint,
+        _ blobs: [BlobChain.Placed]
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
         { transaction in
             let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
-            try insert(checkpoint, thread: thread, in: transaction.db)
+            try insert(checkpoint, stored, thread: thread, in: transaction.db)
             try arrived(checkpoint.key, transaction)
-            for blob in blobs {
-                try BlobChain.insert(
-                    blob,
-                    thread: thread,
-                    namespace: checkpoint.key.namespace,
-                    in: transaction.db
-                )
+            for placed in blobs {
+                let namespace = checkpoint.key.namespace
+                let (db, recent) = (transaction.db, transaction.recent)
+                let row = try BlobChain.insert(placed, thread: thread, namespace: namespace, in: db, recent)
+                guard let row else { continue }
+                let blob = RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes)
+                transaction.afterCommit { recent.add(blob, thread: thread, row: row) }
             }
         }
     }
 
-    private static func reading(
+    private func reading(
         _ thread: ThreadKey,
         _ namespace: Identifier,
         _ id: Identifier?
     ) -> @Sendable (Database) throws -> CheckpointTuple? {
-        { db in
+        { [recent] db in
             guard
                 let number = try thread.number(in: db),
-                let checkpoint = try checkpoint(in: thread, number, namespace, id, db)
+                let checkpoint = try Self.checkpoint(in: thread, number, namespace, id, db)
             else { return nil }
+            // One look-up by key for each channel that the document names; none for a channel it does not.
+            let blobs = try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
+                try BlobChain.blob(pair, thread: number, namespace: checkpoint.key.namespace, in: db, recent)
+            }
             return CheckpointTuple(
                 checkpoint: checkpoint,
-                blobs: try blobs(of: checkpoint, thread: number, in: db),
-                pendingWrites: try pendingWrites(of: checkpoint.key, in: db)
+                blobs: blobs,
+                pendingWrites: try Self.pendingWrites(of: checkpoint.key, in: db)
             )
         }
     }
@@ -89,18 +118,17 @@ extension SQLiteStore: DirectStore {
                 if let namespace = query.namespace { parameters.bind(namespace) }
                 if let before = query.before { parameters.bind(before) }
             } _: { row in
-                // The metadata is read first: a row that the filter drops costs no copy of its document.
-                let metadata = row.json(3)
+                let texts = try StoredCheckpoint.texts(in: row, from: 3)
                 if let filter = query.metadataFilter {
-                    guard try metadata.value.contains(filter) else { return true }
+                    guard try texts.metadata.value.contains(filter) else { return true }
                 }
                 let key = CheckpointKey(thread: query.thread, namespace: row.identifier(0), id: row.identifier(1))
                 found.append(
                     Checkpoint(
                         key: key,
-                        parentID: row.optionalIdentifier(2),
-                        document: row.json(4),
-                        metadata: metadata
+                        parentID: row.optionalPacked(2),
+                        document: texts.document,
+                        metadata: texts.metadata
                     )
                 )
                 return found.count < query.limit
@@ -110,26 +138,32 @@ extension SQLiteStore: DirectStore {
     }
 
     /// Document and metadata are replaced, the parent stays as first written.
-    private static func insert(_ checkpoint: Checkpoint, thread: Int64, in db: Database) throws {
+    private static func insert(
+        _ checkpoint: Checkpoint,
+        _ stored: StoredCheckpoint,
+        thread: Int64,
+        in db: Database
+    ) throws {
         let statement = try db.cachedStatement(
             sql: """
-                INSERT INTO checkpoints
-                    (thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, document)
-                VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO checkpoints (
+                    thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload
+                )
+                VALUES (?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (thread, checkpoint_ns, checkpoint_id)
-                DO UPDATE SET metadata = excluded.metadata, document = excluded.document
+                DO UPDATE SET metadata_bytes = excluded.metadata_bytes, encoding = excluded.encoding,
+                    payload = excluded.payload
                 """
         )
-        try checkpoint.metadata.bytes.withUnsafeBytes { metadata in
-            try checkpoint.document.bytes.withUnsafeBytes { document in
-                try statement.run { parameters in
-                    parameters.bind(thread)
-                    parameters.bind(checkpoint.key.namespace)
-                    parameters.bind(checkpoint.key.id)
-                    parameters.bind(checkpoint.parentID?.text)
-                    parameters.bind(inPlace: metadata)
-                    parameters.bind(inPlace: document)
-                }
+        try stored.value.payload.withBytes { payload in
+            try statement.run { parameters in
+                parameters.bind(thread)
+                parameters.bind(checkpoint.key.namespace)
+                parameters.bind(checkpoint.key.id)
+                parameters.bind(packed: checkpoint.parentID)
+                parameters.bind(stored.metadataCount)
+                parameters.bind(stored.value.encoding.rawValue)
+                parameters.bind(inPlace: payload)
             }
         }
     }
@@ -147,7 +181,7 @@ extension SQLiteStore: DirectStore {
         _ id: Identifier?,
         _ db: Database
     ) throws -> Checkpoint? {
-        let columns = "checkpoint_id, parent_checkpoint_id, metadata, document"
+        let columns = "checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload"
         let sql =
             id == nil
             ? """
@@ -160,19 +194,13 @@ extension SQLiteStore: DirectStore {
             parameters.bind(namespace)
             if let id { parameters.bind(id) }
         } _: { row in
-            Checkpoint(
+            let texts = try StoredCheckpoint.texts(in: row, from: 2)
+            return Checkpoint(
                 key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(0)),
-                parentID: row.optionalIdentifier(1),
-                document: row.json(3),
-                metadata: row.json(2)
+                parentID: row.optionalPacked(1),
+                document: texts.document,
+                metadata: texts.metadata
             )
-        }
-    }
-
-    /// One look-up by key for each channel the document names; none for a channel it does not.
-    private static func blobs(of checkpoint: Checkpoint, thread: Int64, in db: Database) throws -> [ChannelBlob] {
-        try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
-            try BlobChain.blob(pair, thread: thread, namespace: checkpoint.key.namespace, in: db)
         }
     }
 
@@ -182,7 +210,8 @@ extension SQLiteStore: DirectStore {
         if query.before != nil { conditions += " AND checkpoint_id < ?" }
         return try db.cachedStatement(
             sql: """
-                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, document FROM checkpoints
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload
+                FROM checkpoints
                 WHERE \(conditions) ORDER BY checkpoint_id DESC, checkpoint_ns DESC
                 """
         )

@@ -1,4 +1,5 @@
 package import Checkpoints
+import Foundation
 import GRDB
 import JSON
 
@@ -14,12 +15,14 @@ extension SQLiteStore: StoreMaintenance {
             }
             transaction.forget(thread)
             guard let number else { return }
+            let recent = transaction.recent
+            transaction.afterCommit { recent.forget(thread: number) }
             for table in ["checkpoints", "blobs"] {
                 try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
             }
             try db.cachedStatement(sql: "DELETE FROM threads WHERE tenant = ? AND thread_id = ?").run {
                 $0.bind(thread.tenant.name)
-                $0.bind(thread.id)
+                $0.bind(packed: thread.id)
             }
         }
     }
@@ -42,10 +45,10 @@ extension SQLiteStore: StoreMaintenance {
         var places: [(id: Identifier, namespace: Identifier)] = []
         try statement.forEachRow { parameters in
             parameters.bind(number ?? -1)
-            parameters.bind(thread.id)
+            parameters.bind(packed: thread.id)
             parameters.bind(thread.tenant.name)
         } _: { row in
-            places.append((row.identifier(0), row.identifier(1)))
+            places.append((row.packed(0), row.identifier(1)))
             return true
         }
         return places
@@ -83,10 +86,18 @@ extension SQLiteStore: StoreMaintenance {
 
     private static func problems(_ reader: SQLiteReaders) async throws(StoreError) -> [String] {
         try await reader.perform("verify the store") { db in
+            db.add(function: packedKey)
             let pages = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
             return try pages + rowsWithoutThread(db) + writesWithoutPlace(db) + unreadableDocuments(db)
                 + unreadableBlobs(db)
         }
+    }
+
+    /// `PackedKey` of a text.
+    private static let packedKey = DatabaseFunction("packed_key", argumentCount: 1, pure: true) { values in
+        guard var text = String.fromDatabaseValue(values[0]) else { return values[0] }
+        guard let (high, low) = text.withUTF8({ PackedKey.uuid($0) }) else { return text }
+        return withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Data($0) }
     }
 
     private static func rowsWithoutThread(_ db: Database) throws -> [String] {
@@ -110,7 +121,8 @@ extension SQLiteStore: StoreMaintenance {
                         EXCEPT
                         SELECT checkpoint_id, thread_id, tenant, checkpoint_ns FROM awaited_checkpoints
                         EXCEPT
-                        SELECT checkpoint_id, thread_id, tenant, checkpoint_ns FROM checkpoints JOIN threads USING (thread)
+                        SELECT packed_key(checkpoint_id), thread_id, tenant, checkpoint_ns
+                        FROM checkpoints JOIN threads USING (thread)
                     )
                     """
             ) ?? 0
@@ -126,9 +138,10 @@ extension SQLiteStore: StoreMaintenance {
         try statement.forEachRow { _ in
         } _: { row in
             do {
-                _ = try BlobChain.bytes(ofRow: row.integer(0), in: db)
+                _ = try BlobChain.read(row.integer(0), in: db)
             } catch let error as StoreError {
-                problems.append("a blob of channel \(row.text(2)) in thread \(row.text(1)) is damaged: \(error.detail)")
+                problems.append(
+                    "a blob of channel \(row.text(2)) in thread \(row.packed(1)) is damaged: \(error.detail)")
             }
             return true
         }
@@ -136,16 +149,18 @@ extension SQLiteStore: StoreMaintenance {
     }
 
     private static func unreadableDocuments(_ db: Database) throws -> [String] {
-        let statement = try db.makeStatement(sql: "SELECT checkpoint, metadata, document FROM checkpoints")
+        let statement = try db.makeStatement(
+            sql: "SELECT checkpoint, metadata_bytes, encoding, payload FROM checkpoints"
+        )
         var problems: [String] = []
         try statement.forEachRow { _ in
         } _: { row in
-            for (name, column) in [("metadata", Int32(1)), ("document", 2)] {
-                do throws(JSONError) {
-                    _ = try row.json(column).value
-                } catch {
-                    problems.append("the \(name) of checkpoint row \(row.integer(0)) is damaged: \(error)")
-                }
+            do {
+                let texts = try StoredCheckpoint.texts(in: row, from: 1)
+                _ = try texts.metadata.value
+                _ = try texts.document.value
+            } catch {
+                problems.append("the document of checkpoint row \(row.integer(0)) is damaged: \(error)")
             }
             return true
         }

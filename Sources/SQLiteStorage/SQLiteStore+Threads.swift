@@ -9,7 +9,7 @@ extension ThreadKey {
         let statement = try db.cachedStatement(sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?")
         return try statement.firstRow { parameters in
             parameters.bind(tenant.name)
-            parameters.bind(id)
+            parameters.bind(packed: id)
         } _: { row in
             row.integer(0)
         }
@@ -24,26 +24,32 @@ final class ThreadNumbers {
     private static let limit = 50_000
 
     private var known: [ThreadKey: Int64] = [:]
-    private var next: Int64?
+    /// Greater than any number given so far, also in transactions that were rolled back: `RecentBlobs` relies on numbers
+    /// that are never used twice while the process runs.
+    private var next: Int64
+
+    /// Begins after every number in the file.
+    init(_ db: Database) throws {
+        next = try (Int64.fetchOne(db, sql: "SELECT max(thread) FROM threads") ?? 0) + 1
+    }
 
     /// The number of a thread, made when it does not exist.
     func number(of thread: ThreadKey, in db: Database) throws -> Int64 {
         if let number = known[thread] { return number }
-        let number = try next ?? (Int64.fetchOne(db, sql: "SELECT max(thread) FROM threads") ?? 0) + 1
+        let number = next
+        next += 1
         let statement = try db.cachedStatement(
             sql: "INSERT INTO threads (tenant, thread_id, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         )
         try statement.run { parameters in
             parameters.bind(thread.tenant.name)
-            parameters.bind(thread.id)
+            parameters.bind(packed: thread.id)
             parameters.bind(number)
         }
         if db.changesCount == 1 {
-            next = number + 1
             remember(number, for: thread)
             return number
         }
-        next = number
         guard let existing = try thread.number(in: db) else {
             throw StoreError(.unexpected, during: "look a thread up", detail: "it exists and has no row")
         }
@@ -57,7 +63,6 @@ final class ThreadNumbers {
 
     func forgetAll() {
         known.removeAll(keepingCapacity: true)
-        next = nil
     }
 
     private func remember(_ number: Int64, for thread: ThreadKey) {

@@ -21,17 +21,27 @@ extension SQLiteStore {
         writer.perform("put writes", Self.insertion(of: writes, for: checkpoint, policy), then: answer)
     }
 
+    /// The rows are made here, before the writer's turn comes.
     private static func insertion(
         of writes: [PendingWrite],
         for checkpoint: CheckpointKey,
         _ policy: WriteConflictPolicy
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
-        let stored = writes.map { StoredBlob.plain($0.bytes) }
+        let tasks = TaskWrites.all(in: writes, onConflict: policy)
         return { transaction in
             try awaitCheckpoint(checkpoint, transaction)
-            let statement = try transaction.db.cachedStatement(sql: insertWrite(policy))
-            for (write, blob) in zip(writes, stored) {
-                try insert(write, blob, checkpoint, statement)
+            let statement = try transaction.db.cachedStatement(
+                sql: """
+                    INSERT INTO writes (checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, encoding, payload)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT DO NOTHING
+                    """
+            )
+            for task in tasks {
+                try task.insert(checkpoint, with: statement)
+                if transaction.db.changesCount == 0 {
+                    try merge(task, into: checkpoint, policy, transaction.db)
+                }
             }
         }
     }
@@ -48,70 +58,107 @@ extension SQLiteStore {
         try statement.run { $0.bind(checkpoint) }
     }
 
-    private static func insert(
-        _ write: PendingWrite,
-        _ blob: StoredBlob,
-        _ checkpoint: CheckpointKey,
-        _ statement: Statement
+    /// Adds to the writes that the task has already.
+    private static func merge(
+        _ task: TaskWrites,
+        into checkpoint: CheckpointKey,
+        _ policy: WriteConflictPolicy,
+        _ db: Database
     ) throws {
-        try blob.payload.withBytes { payload in
-            try statement.run { parameters in
-                parameters.bind(checkpoint)
-                parameters.bind(write.taskID)
-                parameters.bind(Int64(write.index))
-                parameters.bind(write.channel)
-                parameters.bind(write.type)
-                parameters.bind(write.taskPath)
-                parameters.bind(blob.encoding.rawValue)
+        let find = try db.cachedStatement(
+            sql: """
+                SELECT write, encoding, payload FROM writes
+                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ? AND task_id = ?
+                """
+        )
+        let found = try find.firstRow { parameters in
+            parameters.bind(checkpoint)
+            parameters.bind(packed: task.id)
+        } _: { row in
+            (number: row.integer(0), stored: try row.stored(encoding: 1, payload: 2))
+        }
+        guard let found else {
+            throw StoreError(.unexpected, during: "put writes", detail: "a task has a row and is not found")
+        }
+        let stored = try StoredWrites.decoded(found.stored.bytes() ?? [], task: task.id)
+        let merged = StoredWrites.merged(stored, with: task.writes, onConflict: policy)
+        guard merged != stored else { return }
+        let update = try db.cachedStatement(sql: "UPDATE writes SET encoding = ?, payload = ? WHERE write = ?")
+        let value = TaskWrites.value(of: merged)
+        try value.payload.withBytes { payload in
+            try update.run { parameters in
+                parameters.bind(value.encoding.rawValue)
                 parameters.bind(inPlace: payload)
+                parameters.bind(found.number)
             }
         }
     }
 
-    /// In (task path, task id, index) order.
+    /// In (task_path, task id, index) order.
     static func pendingWrites(of checkpoint: CheckpointKey, in db: Database) throws -> [PendingWrite] {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT task_id, idx, channel, type, task_path, encoding, payload FROM writes
+                SELECT task_id, encoding, payload FROM writes
                 WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
-                ORDER BY task_path, task_id, idx
                 """
         )
         var writes: [PendingWrite] = []
         try statement.forEachRow {
             $0.bind(checkpoint)
         } _: { row in
-            let write = PendingWrite(
-                taskID: row.identifier(0),
-                index: Int32(truncatingIfNeeded: row.integer(1)),
-                channel: row.identifier(2),
-                type: row.optionalText(3),
-                bytes: try row.storedBlob(encoding: 5, payload: 6).bytes() ?? [],
-                taskPath: row.identifier(4)
-            )
-            writes.append(write)
+            let stored = try row.stored(encoding: 1, payload: 2)
+            writes += try StoredWrites.decoded(stored.bytes() ?? [], task: row.packed(0))
             return true
         }
+        writes.sort(by: PendingWrite.precedes)
         return writes
     }
+}
 
-    private static func insertWrite(_ policy: WriteConflictPolicy) -> String {
-        let insert = """
-            INSERT INTO writes (
-                checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, idx,
-                channel, type, task_path, encoding, payload
-            )
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT
-            """
-        return switch policy {
-        case .keepFirst: insert + " DO NOTHING"
-        case .replace:
-            insert + """
-                 (checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, idx)
-                DO UPDATE SET channel = excluded.channel, type = excluded.type, encoding = excluded.encoding,
-                    payload = excluded.payload
-                """
+/// What one request writes for one task, as the row that it becomes when the task has none.
+struct TaskWrites: Sendable {
+    let id: Identifier
+    let writes: [PendingWrite]
+    private let value: StoredBytes
+
+    private static let smallestFrame = 512
+
+    /// The writes of a task, of which no two have one index; not empty.
+    init(_ writes: [PendingWrite]) {
+        id = writes[0].taskID
+        self.writes = writes
+        value = Self.value(of: writes)
+    }
+
+    /// Short ones are kept as they came: there are many, and compressing them would gain little.
+    static func value(of writes: [PendingWrite]) -> StoredBytes {
+        .alone(StoredWrites.encoded(writes), smallestFrame: smallestFrame)
+    }
+
+    /// The tasks of a request, in its order.
+    static func all(in writes: [PendingWrite], onConflict policy: WriteConflictPolicy) -> [TaskWrites] {
+        var tasks: [[PendingWrite]] = []
+        var places: [Identifier: Int] = [:]
+        for write in writes {
+            if let place = places[write.taskID] {
+                tasks[place].append(write)
+            } else {
+                places[write.taskID] = tasks.count
+                tasks.append([write])
+            }
+        }
+        return tasks.map { TaskWrites(StoredWrites.merged([], with: $0, onConflict: policy)) }
+    }
+
+    /// Binds seven parameters: a checkpoint, the task, an encoding and a payload.
+    func insert(_ checkpoint: CheckpointKey, with statement: Statement) throws {
+        try value.payload.withBytes { payload in
+            try statement.run { parameters in
+                parameters.bind(checkpoint)
+                parameters.bind(packed: id)
+                parameters.bind(value.encoding.rawValue)
+                parameters.bind(inPlace: payload)
+            }
         }
     }
 }

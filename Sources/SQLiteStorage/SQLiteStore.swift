@@ -14,6 +14,7 @@ package final class SQLiteStore: CheckpointStore {
 
     let writer: SQLiteWriter
     let readers: SQLiteReaders
+    let recent = RecentBlobs()
     let path: String
     private let database: DatabaseQueue
     private let lock: Mutex<StoreLock?>
@@ -27,13 +28,13 @@ package final class SQLiteStore: CheckpointStore {
         let lock = try StoreLock(for: path)
         do {
             database = try SQLiteConnection.writer(path: path)
+            writer = try SQLiteWriter(database, recent)
             readers = try SQLiteReaders(path: path, count: Self.readerCount)
         } catch let error as StoreOpenError {
             throw error
         } catch {
             throw StoreOpenError(.notAccessible, "cannot open \(path): \(error)", hint: "check the file and its disk")
         }
-        writer = SQLiteWriter(database)
         self.path = path
         self.lock = Mutex(consume lock)
     }

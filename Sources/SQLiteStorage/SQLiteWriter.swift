@@ -18,6 +18,13 @@ final class SQLiteWriter: Sendable {
         let db: Database
         let threads: ThreadNumbers
         let checkpoints: KnownCheckpoints
+        let recent: RecentBlobs
+        fileprivate let consequences: Consequences
+
+        /// Runs `action` once the transaction is durable, before its changes are answered; never when it fails.
+        func afterCommit(_ action: @escaping () -> Void) {
+            consequences.actions.append(action)
+        }
 
         /// Called when rows of a thread go.
         func forget(_ thread: ThreadKey) {
@@ -26,10 +33,22 @@ final class SQLiteWriter: Sendable {
         }
     }
 
-    /// What the writer remembers of the rows, to save looking them up.
-    private struct Memory {
-        let threads = ThreadNumbers()
+    /// What the writer remembers of the rows, to save looking them up, and of the log.
+    private final class Memory {
+        let threads: ThreadNumbers
         let checkpoints = KnownCheckpoints()
+        let log: WriteAheadLog
+        var isTidyingDue = false
+
+        init(_ db: Database) throws {
+            threads = try ThreadNumbers(db)
+            log = WriteAheadLog(db)
+        }
+    }
+
+    /// What a transaction's changes asked to be done after it.
+    fileprivate final class Consequences {
+        var actions: [() -> Void] = []
     }
 
     private struct Change {
@@ -46,15 +65,19 @@ final class SQLiteWriter: Sendable {
 
     /// Changes in one transaction at most: bounds how long the first of them waits for the last.
     private static let batchLimit = 256
+    /// How long nothing must have come before the log is moved.
+    private static let idleTime = DispatchTimeInterval.milliseconds(100)
 
     private let database: DatabaseQueue
     private let queue = DispatchQueue(label: "milepost.sqlite.writer")
     private let state = Mutex(State())
     private let memory: OnWriter<Memory>
+    private let recent: RecentBlobs
 
-    init(_ database: DatabaseQueue) {
+    init(_ database: DatabaseQueue, _ recent: RecentBlobs) throws {
         self.database = database
-        memory = OnWriter(Memory())
+        self.recent = recent
+        memory = try database.writeWithoutTransaction { OnWriter(try Memory($0)) }
     }
 
     /// Runs `apply` in a transaction and returns when that is durable.
@@ -108,7 +131,24 @@ final class SQLiteWriter: Sendable {
     private func drain() {
         while let batch = takeBatch() {
             commit(batch)
+            // After the answers: only what comes next waits for it.
+            if memory.value.log.isLong { moveLog() }
         }
+        guard !memory.value.log.isMoved, !memory.value.isTidyingDue else { return }
+        memory.value.isTidyingDue = true
+        queue.asyncAfter(deadline: .now() + Self.idleTime) { [weak self] in self?.tidy() }
+    }
+
+    /// Moves the log into the file if nothing has come for a moment; if something has, its end calls this again.
+    private func tidy() {
+        memory.value.isTidyingDue = false
+        let isIdle = state.withLock { !$0.isRunning && !$0.backlog.isClosed }
+        if isIdle, !memory.value.log.isMoved { moveLog() }
+    }
+
+    private func moveLog() {
+        // What could not be moved stays in the log, and the next commit tells if the disk is at fault.
+        try? database.writeWithoutTransaction { db in try memory.value.log.move(db) }
     }
 
     /// What waits, oldest first; nil when nothing does, and then the next change starts the thread again.
@@ -122,7 +162,8 @@ final class SQLiteWriter: Sendable {
 
     private func commit(_ batch: [Change]) {
         switch transaction(batch) {
-        case .committed:
+        case .committed(let consequences):
+            consequences.actions.forEach { $0() }
             state.withLock { $0.commitCount += 1 }
             for change in batch {
                 change.answer(.success(()))
@@ -139,7 +180,7 @@ final class SQLiteWriter: Sendable {
     }
 
     private enum TransactionOutcome {
-        case committed
+        case committed(Consequences)
         /// Nothing of the transaction took effect, and running its changes again is safe.
         case changeFailed(any Error)
         /// The commit itself failed. It is not tried again: after a failed flush the same pages may be reported
@@ -149,10 +190,17 @@ final class SQLiteWriter: Sendable {
 
     private func transaction(_ batch: [Change]) -> TransactionOutcome {
         var isApplied = false
+        let consequences = Consequences()
         do {
             try database.writeWithoutTransaction { db in
                 let memory = memory.value
-                let transaction = Transaction(db: db, threads: memory.threads, checkpoints: memory.checkpoints)
+                let transaction = Transaction(
+                    db: db,
+                    threads: memory.threads,
+                    checkpoints: memory.checkpoints,
+                    recent: recent,
+                    consequences: consequences
+                )
                 try db.inTransaction(.immediate) {
                     for change in batch {
                         try change.apply(transaction)
@@ -161,7 +209,7 @@ final class SQLiteWriter: Sendable {
                     return .commit
                 }
             }
-            return .committed
+            return .committed(consequences)
         } catch {
             memory.value.threads.forgetAll()
             memory.value.checkpoints.forgetAll()

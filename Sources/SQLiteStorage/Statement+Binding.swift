@@ -47,10 +47,39 @@ struct Parameters: ~Copyable {
         bind(identifier.text)
     }
 
+    /// Binds an identifier as `PackedKey` has it.
+    mutating func bind(packed identifier: Identifier) {
+        var text = identifier.text
+        guard let (high, low) = text.withUTF8({ PackedKey.uuid($0) }) else { return bind(text) }
+        index += 1
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bytes in
+            _ = sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.copied)
+        }
+    }
+
+    /// Nil binds NULL.
+    mutating func bind(packed identifier: Identifier?) {
+        if let identifier {
+            bind(packed: identifier)
+        } else {
+            index += 1
+            sqlite3_bind_null(handle, index)
+        }
+    }
+
+    /// Binds a channel's version as `PackedKey` has it.
+    mutating func bind(packedVersion version: Identifier) {
+        guard let packed = PackedKey.version(version.text) else { return bind(version) }
+        index += 1
+        packed.withUnsafeBytes { bytes in
+            _ = sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.copied)
+        }
+    }
+
     /// Four parameters, in the order of the keys that begin with a checkpoint's id.
     mutating func bind(_ checkpoint: CheckpointKey) {
-        bind(checkpoint.id)
-        bind(checkpoint.thread.id)
+        bind(packed: checkpoint.id)
+        bind(packed: checkpoint.thread.id)
         bind(checkpoint.thread.tenant.name)
         bind(checkpoint.namespace)
     }

@@ -1,76 +1,105 @@
+import CDictionary
 import CZstd
 import Checkpoints
 import Synchronization
 
-/// Compression with zstd: frames that carry their length and a checksum, which is verified when they are read.
+/// Compression with zstd, against bytes that the reader of a frame has too.
 ///
-/// A frame may be made against a *prefix*, other bytes that it then refers to and that must be given again to read it.
+/// A frame carries its length and no checksum: `StoredBytes` has a digest of the whole value.
 /// http://facebook.github.io/zstd/zstd_manual.html
 enum Zstandard {
+    /// What a frame may refer to, and what must be given again to read it.
+    enum Reference {
+        /// Texts that LangGraph stores, with statistics of them: built in, the same for ever.
+        case dictionary
+        /// Other bytes, such as a part of an earlier version.
+        case prefix(UnsafeRawBufferPointer)
+    }
+
+    /// The four bytes that every frame begins with, as a number of the file's byte order.
+    ///
+    /// https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1
+    static let magic = UInt32(0xFD2F_B528).littleEndian
+
     /// zstd's own default: higher levels cost several times as much for a few percent.
     private static let level: Int32 = 3
     /// Longest content that a frame may claim: a damaged one must not make us allocate more.
     private static let contentLimit: UInt64 = 1 << 30
     /// The window of a frame is at most this power of two, which every reader takes without being told.
     private static let largestWindow: Int32 = 27
+    /// What two long values share is long: from this size of a prefix on, that is looked for first, not the nearest few
+    /// equal bytes.
+    private static let longDistance = 128 << 10
 
-    /// Nil when zstd fails, which for memory buffers it does only when out of memory.
-    static func compress(_ bytes: [UInt8], prefix: [UInt8] = []) -> [UInt8]? {
+    /// Appends a frame of `source` to `output`.
+    ///
+    /// False when zstd fails, which for memory buffers it does only when out of memory; `output` is as it was then.
+    static func compress(
+        _ source: UnsafeRawBufferPointer,
+        against reference: Reference,
+        to output: inout [UInt8]
+    ) -> Bool {
         contexts.withCompressor { context in
             ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
             ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-            ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
-            if !prefix.isEmpty {
+            ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0)
+            switch reference {
+            case .dictionary:
+                ZSTD_CCtx_refCDict(context, Dictionary.compressor.pointer)
+            case .prefix(let prefix):
                 // The window has to reach from the last byte back to the first of the prefix.
-                let reach = UInt64(prefix.count + bytes.count)
+                let reach = UInt64(prefix.count + source.count)
                 let window = Int32(UInt64.bitWidth - reach.leadingZeroBitCount)
                 ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, min(max(window, 10), largestWindow))
-                // What two versions share is long: look for that first, not for the nearest few equal bytes.
-                ZSTD_CCtx_setParameter(context, ZSTD_c_enableLongDistanceMatching, 1)
-            }
-            return prefix.withUnsafeBytes { prefix in
-                if !prefix.isEmpty { ZSTD_CCtx_refPrefix(context, prefix.baseAddress, prefix.count) }
-                return bytes.withUnsafeBytes { source in
-                    fill(capacity: ZSTD_compressBound(source.count)) { target in
-                        ZSTD_compress2(context, target.baseAddress, target.count, source.baseAddress, source.count)
-                    }
+                if prefix.count >= longDistance {
+                    ZSTD_CCtx_setParameter(context, ZSTD_c_enableLongDistanceMatching, 1)
                 }
+                ZSTD_CCtx_refPrefix(context, prefix.baseAddress, prefix.count)
             }
+            return output.append(upTo: ZSTD_compressBound(source.count)) { target in
+                ZSTD_compress2(context, target.baseAddress, target.count, source.baseAddress, source.count)
+            }
+        } ?? false
+    }
+
+    /// The content of a frame; nil when it is damaged or was made against something else.
+    ///
+    /// Damage that zstd does not notice gives other bytes, which their digest tells.
+    static func decompress(_ frame: UnsafeRawBufferPointer, against reference: Reference) -> [UInt8]? {
+        let length = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
+        guard length <= contentLimit else { return nil }
+        return contexts.withDecompressor { context in
+            ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
+            switch reference {
+            case .dictionary: ZSTD_DCtx_refDDict(context, Dictionary.decompressor.pointer)
+            case .prefix(let prefix): ZSTD_DCtx_refPrefix(context, prefix.baseAddress, prefix.count)
+            }
+            var bytes: [UInt8] = []
+            let isDone = bytes.append(upTo: Int(length)) { target in
+                ZSTD_decompressDCtx(context, target.baseAddress, target.count, frame.baseAddress, frame.count)
+            }
+            return isDone && bytes.count == Int(length) ? bytes : nil
         }
     }
 
-    /// Nil when the frame is damaged, its checksum is wrong, or it was made against another prefix.
-    static func decompress(_ frame: [UInt8], prefix: [UInt8] = []) -> [UInt8]? {
-        frame.withUnsafeBytes { source in
-            let length = ZSTD_getFrameContentSize(source.baseAddress, source.count)
-            guard length <= contentLimit else { return nil }
-            return contexts.withDecompressor { context in
-                ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
-                return prefix.withUnsafeBytes { prefix in
-                    if !prefix.isEmpty { ZSTD_DCtx_refPrefix(context, prefix.baseAddress, prefix.count) }
-                    let bytes = fill(capacity: Int(length)) { target in
-                        ZSTD_decompressDCtx(context, target.baseAddress, target.count, source.baseAddress, source.count)
-                    }
-                    return bytes?.count == Int(length) ? bytes : nil
-                }
-            }
-        }
-    }
+    /// The dictionary, digested once for each direction.
+    ///
+    /// `@unchecked`: zstd only reads a digested dictionary.
+    /// Out of memory while it is made means that nothing works: zstd then reports each use as an error.
+    private struct Dictionary: @unchecked Sendable {
+        let pointer: OpaquePointer?
 
-    /// The bytes that `body` wrote, as many as it returns; nil when it returns one of zstd's errors.
-    private static func fill(capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> [UInt8]? {
-        var hasFailed = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-            let result = body(UnsafeMutableRawBufferPointer(buffer))
-            hasFailed = ZSTD_isError(result) != 0
-            count = hasFailed ? 0 : result
-        }
-        return hasFailed ? nil : bytes
+        static let compressor = Dictionary(
+            pointer: ZSTD_createCDict(milepost_dictionary_1().start, milepost_dictionary_1().count, level)
+        )
+        static let decompressor = Dictionary(
+            pointer: ZSTD_createDDict(milepost_dictionary_1().start, milepost_dictionary_1().count)
+        )
     }
 
     private static let contexts = Contexts()
 
-    /// zstd's working memory, kept for the next call: making it anew costs more than compressing a small blob.
+    /// zstd's working memory, kept for the next call: making it anew costs more than compressing a small value.
     private final class Contexts: Sendable {
         /// `@unchecked`: a context is used by whoever took it out of the list, and by nobody else.
         private struct Idle: @unchecked Sendable {
@@ -78,12 +107,12 @@ enum Zstandard {
             var decompressors: [OpaquePointer] = []
         }
 
-        /// A context that a large blob has made larger than this is not kept.
-        private static let keptBytes = 8 << 20
+        /// A context that a large value has made larger than this is not kept.
+        private static let keptBytes = 2 << 20
 
         private let idle = Mutex(Idle())
 
-        func withCompressor<Value>(_ body: (OpaquePointer) -> Value?) -> Value? {
+        func withCompressor<Value>(_ body: (OpaquePointer) -> Value) -> Value? {
             guard let context = idle.withLock({ $0.compressors.popLast() }) ?? ZSTD_createCCtx() else { return nil }
             defer {
                 if ZSTD_sizeof_CCtx(context) <= Self.keptBytes {
@@ -100,5 +129,20 @@ enum Zstandard {
             defer { idle.withLock { $0.decompressors.append(context) } }
             return body(context)
         }
+    }
+}
+
+extension [UInt8] {
+    /// Appends what `body` writes, as many bytes as it returns; nothing, and false, when that is one of zstd's errors.
+    fileprivate mutating func append(upTo capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) -> Bool {
+        var isDone = false
+        append(addingCapacity: capacity) { span in
+            span.withUnsafeMutableBufferPointer { buffer, initialized in
+                let result = body(UnsafeMutableRawBufferPointer(buffer))
+                isDone = ZSTD_isError(result) == 0
+                initialized = isDone ? result : 0
+            }
+        }
+        return isDone
     }
 }

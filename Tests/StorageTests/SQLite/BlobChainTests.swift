@@ -32,10 +32,10 @@ struct BlobChainTests {
         return try await store.tuple(in: thread, namespace: "", id: id)?.blobs.first?.bytes
     }
 
-    /// A list that grows by one message of 1,000 letters a turn.
+    /// A list of 3,000 letters that grows by one message of 1,000 a turn, with a count at its head as msgpack has it.
     private static func conversation(_ turns: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
         let words = ["state", "graph", "agent", "write", "tools"]
-        var text: [UInt8] = []
+        var text = Array(String(repeating: "graph", count: 400).utf8)
         return (0..<turns).map { _ in
             for _ in 0..<200 {
                 text += Array(words[Int.random(in: 0..<words.count, using: &random)].utf8)
@@ -132,7 +132,7 @@ struct BlobChainTests {
         var random = SeededGenerator(seed: testSeed("BlobChain.damage"))
         let values = Self.conversation(8, &random)
         let directory = try TemporaryDirectory()
-        let store = try SQLiteStore(path: directory.file("a.db"))
+        var store = try SQLiteStore(path: directory.file("a.db"))
         try await put(values, into: store)
         try await store.put(
             .sample(.sample(thread: ThreadKey("t2")), document: #"{"channel_versions":{"a":"1"}}"#),
@@ -145,6 +145,9 @@ struct BlobChainTests {
             bytes[bytes.count / 2] ^= 0x10
             try db.execute(sql: "UPDATE blobs SET payload = ? WHERE position = 4", arguments: [bytes])
         }
+        // What is in memory is not read again.
+        await store.close()
+        store = try SQLiteStore(path: directory.file("a.db"))
         for number in 0..<4 { #expect(try await read(number, from: store) == values[number]) }
         for number in 4..<8 {
             let error = await #expect(throws: StoreError.self) { try await read(number, from: store) }

@@ -149,10 +149,10 @@ struct SQLiteFileTests {
         try await store.put(.sample(), blobs: [])
         await store.close()
         try await DatabaseQueue(path: directory.file("a.db")).write { db in
-            try db.execute(sql: "UPDATE checkpoints SET document = x'7b'")
+            try db.execute(sql: "UPDATE checkpoints SET payload = x'7b'")
             try db.execute(
                 sql:
-                    "INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, encoding) VALUES (9, '', '', '', '', 0)"
+                    "INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, encoding) VALUES (9, '', '', '', '', 0, 3)"
             )
         }
         let again = try SQLiteStore(path: directory.file("a.db"))

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import GRDB
+import JSON
 import SQLiteStorage
 import TestSupport
 import Testing
@@ -71,7 +72,8 @@ struct SQLiteWriterTests {
         let store = try SQLiteStore(path: directory.file("a.db"))
         try await store.put(.sample(), blobs: [])
         try await store.onWriter { try $0.execute(sql: "PRAGMA max_page_count = 40") }
-        let large = [UInt8](repeating: 7, count: 1_000_000)
+        var random = SeededGenerator(seed: testSeed("SQLiteWriter.full"))
+        let large = (0..<1_000_000).map { _ in UInt8.random(in: 0...255, using: &random) }
         let error = await #expect(throws: StoreError.self) {
             try await store.putWrites([.sample("t", 0, large)], for: .sample(), onConflict: .keepFirst)
         }
@@ -82,6 +84,44 @@ struct SQLiteWriterTests {
         try await store.putWrites([.sample("t", 0, large)], for: .sample(), onConflict: .keepFirst)
         let tuple = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)
         #expect(tuple?.pendingWrites.map(\.bytes.count) == [1, 1_000_000])
+        await store.close()
+    }
+
+    @Test("the log is moved into the file as it grows, and begins anew")
+    func log() async throws {
+        var random = SeededGenerator(seed: testSeed("SQLiteWriter.log"))
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        for number in 0..<60 {
+            let noise = (0..<500_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let key = CheckpointKey.sample(Identifier("c\(number)"))
+            try await store.putWrites([.sample("t", 0, noise)], for: key, onConflict: .keepFirst)
+        }
+        let attributes = try FileManager.default.attributesOfItem(atPath: directory.file("a.db-wal"))
+        let logBytes = attributes[.size] as? Int ?? .max
+        #expect(logBytes < 10_000_000, "the log of 30 MB of changes is \(logBytes) bytes long")
+        await store.close()
+    }
+
+    @Test("a thread that is deleted and begun anew has none of its old values, whatever is remembered")
+    func anew() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        for round in 0..<20 {
+            for name in ["t1", "t2"] {
+                let thread = ThreadKey(Identifier(name))
+                let value = Array("\(name) in round \(round)".utf8)
+                let key = CheckpointKey.sample(thread: thread)
+                let document: JSONText = #"{"channel_versions":{"a":"1"}}"#
+                try await store.put(.sample(key, document: document), blobs: [.sample("a", "1", value)])
+                let found = try await store.tuple(in: thread, namespace: "", id: nil)
+                #expect(found?.blobs.first?.bytes == value)
+            }
+            // The one with the greater number goes, and its rows' numbers are free again.
+            try await store.deleteThread(ThreadKey("t2"))
+            try await store.deleteThread(ThreadKey("t1"))
+            #expect(try await store.tuple(in: ThreadKey("t2"), namespace: "", id: nil) == nil)
+        }
         await store.close()
     }
 

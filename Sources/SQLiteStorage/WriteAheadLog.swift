@@ -1,0 +1,56 @@
+import GRDB
+import GRDBSQLite
+
+/// How long the write-ahead log is, and when the writer moves it into the file.
+///
+/// SQLite would do that inside a commit, and hold up whoever waits for it. Here it happens after the answers, in small portions,
+/// and when nothing comes. Only the writer's connection does it: DESIGN.md says why. Used on the writer's thread alone.
+///
+/// https://www.sqlite.org/wal.html#ckpt
+final class WriteAheadLog {
+    /// Pages after which the log is moved: it then takes some milliseconds.
+    private static let portion: Int32 = 1_000
+    /// Pages after which readers are waited for, so that the log begins anew.
+    private static let longest: Int32 = 32_000
+
+    private var pages: Int32 = 0
+    private var movedPages: Int32 = 0
+    /// At how many pages it is moved next.
+    private var next = portion
+
+    init(_ db: Database) {
+        // This replaces SQLite's own hook, which moves the log inside a commit.
+        // https://www.sqlite.org/c3ref/wal_hook.html
+        sqlite3_wal_hook(
+            db.sqliteConnection,
+            { log, _, _, pages in
+                if let log { Unmanaged<WriteAheadLog>.fromOpaque(log).takeUnretainedValue().committed(pages) }
+                return SQLITE_OK
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
+    var isLong: Bool { pages >= next }
+
+    /// Whether all of it is in the file.
+    var isMoved: Bool { pages == movedPages }
+
+    /// Moves what no reader needs any more.
+    ///
+    /// A failure leaves it in the log, where it is safe, to be moved later.
+    func move(_ db: Database) throws {
+        next = pages + Self.portion
+        let (_, moved) = try db.checkpoint(pages < Self.longest ? .passive : .restart)
+        movedPages = Int32(truncatingIfNeeded: moved)
+    }
+
+    private func committed(_ pages: Int32) {
+        if pages < self.pages {
+            // It has begun anew.
+            movedPages = 0
+            next = Self.portion
+        }
+        self.pages = pages
+    }
+}

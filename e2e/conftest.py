@@ -1,6 +1,7 @@
 """Starts servers for tests and makes sure that each one ends."""
 
 import os
+import random
 import uuid
 
 import pytest
@@ -13,6 +14,7 @@ for name in ("AGENTEX_BASE_URL", "AGENTEX_SDK_API_KEY", "AGENTEX_CUSTOM_HEADERS"
     os.environ.pop(name, None)
 
 STORES = ("memory", "sqlite")
+SEED = os.environ.get("MILEPOST_SEED") or str(random.SystemRandom().randrange(10**9))
 
 
 def pytest_sessionstart():
@@ -62,3 +64,10 @@ def thread_id():
 def sqlite_store(tmp_path):
     """The URL of an SQLite store that does not exist yet."""
     return store_url("sqlite", tmp_path)
+
+
+@pytest.fixture
+def seed():
+    """Names the seed in the output of a test that fails; MILEPOST_SEED gives it again."""
+    print(f"MILEPOST_SEED={SEED}")
+    return SEED

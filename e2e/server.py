@@ -61,8 +61,15 @@ class Server:
 
     def start(self):
         """Starts the process and returns when /readyz answers 200."""
-        command = [binary_path(), "serve", "--host", "127.0.0.1", "--port", str(self.port), "--store", self.store]
         began = time.monotonic()
+        self.launch()
+        wait_until(self.is_ready, START_LIMIT, "the server is ready")
+        self.starting_took = time.monotonic() - began
+        return self
+
+    def launch(self):
+        """Starts the process and returns at once."""
+        command = [binary_path(), "serve", "--host", "127.0.0.1", "--port", str(self.port), "--store", self.store]
         with open(self._log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [*map(str, command), *self._options],
@@ -71,9 +78,6 @@ class Server:
                 stderr=log,
                 env=self._environment,
             )
-        wait_until(self.is_ready, START_LIMIT, "the server is ready")
-        self.starting_took = time.monotonic() - began
-        return self
 
     def is_ready(self):
         """Whether /readyz answers 200; fails at once when the process has ended."""

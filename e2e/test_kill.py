@@ -10,15 +10,7 @@ import load
 from server import wait_until
 
 CYCLES = int(os.environ.get("MILEPOST_KILL_CYCLES", "20"))
-SEED = os.environ.get("MILEPOST_SEED") or str(random.SystemRandom().randrange(10**9))
 RESTART_LIMIT = 2.0
-
-
-@pytest.fixture
-def seed():
-    """Names the seed in the output of a test that fails; MILEPOST_SEED gives it again."""
-    print(f"MILEPOST_SEED={SEED}")
-    return SEED
 
 
 def check(port, writers):

@@ -10,10 +10,9 @@ import servers
 import throughput
 from http_saver import Client
 from run import Run
-from workloads import GET_TUPLE, SMALL_WRITES, line, put_line, put_writes_line
+from workloads import ALL_THREADS, GET_TUPLE, MANY_THREADS, SAME_THREADS, SMALL_WRITES, line, put_line, put_writes_line
 
 CONNECTIONS = 64
-THREADS = 50_000
 LONG = 100_000
 SHORT = 10
 LONG_THREAD, SHORT_THREAD = ids.thread_id(1 << 40), ids.thread_id(1 << 41)
@@ -29,33 +28,30 @@ def measure(run: Run) -> None:
 def _many_writes(run: Run) -> None:
     """Each of the threads has a checkpoint of five blobs, four writes for it and sixteen for others: 1 M writes."""
     grown, small = run.folder("grown"), run.folder("small")
-    run.say(f"growth: filling a file with {THREADS * 20:,} writes over {THREADS:,} threads")
+    run.say(f"growth: filling a file with {MANY_THREADS * 20:,} writes over {MANY_THREADS:,} threads")
     with servers.milepost(grown) as server:
-        throughput.prepare(server, GET_TUPLE, THREADS, run.directory / "preparation")
+        throughput.prepare(server, GET_TUPLE, MANY_THREADS, run.directory / "preparation")
         others = load.write_requests(run.directory / "others", [put_writes_line((256,) * 4, "@C@")])
         for _ in range(4):
-            load.fill(server, others, THREADS)
+            load.fill(server, others, MANY_THREADS)
     with servers.milepost(small) as server:
         throughput.prepare(server, GET_TUPLE, GET_TUPLE.threads, run.directory / "preparation")
 
     found = run.results.setdefault("growth", {})
-    found["file"] = {"threads": THREADS, "writes": THREADS * 20, "bytes": servers.bytes_in(grown)}
-    read = [line("get-tuple", {"thread_id": ids.thread_id(number)}) for number in range(THREADS)]
+    found["file"] = {"threads": MANY_THREADS, "writes": MANY_THREADS * 20, "bytes": servers.bytes_in(grown)}
+    read = [line("get-tuple", {"thread_id": ids.thread_id(number)}) for number in range(MANY_THREADS)]
+    all_threads = load.write_requests(run.directory / "reads-all", read)
+    same_threads = load.write_requests(run.directory / "reads-same", read[:GET_TUPLE.threads])
     writes = load.write_requests(run.directory / "writes", SMALL_WRITES.requests())
-    reads = {
-        "grown": load.write_requests(run.directory / "reads-grown", read),
-        "small": load.write_requests(run.directory / "reads-small", read[: GET_TUPLE.threads]),
-    }
     rows = found.setdefault("rows", [])
     for number in range(run.rounds):
-        for file in ("small", "grown"):
-            directory = grown if file == "grown" else small
-            _row(run, rows, "get-tuple", file, number, directory, reads[file], CONNECTIONS)
-            with contextlib.ExitStack() as stack:
-                if file == "small":
-                    directory = run.folder("empty")
-                    stack.callback(servers.remove, directory)
-                _row(run, rows, "put-writes", file, number, directory, writes, CONNECTIONS)
+        for file, directory in (("small", small), ("grown", grown)):
+            _row(run, rows, SAME_THREADS, file, number, directory, same_threads, CONNECTIONS)
+        _row(run, rows, ALL_THREADS, "grown", number, grown, all_threads, CONNECTIONS)
+        empty = run.folder("empty")
+        for file, directory in (("small", empty), ("grown", grown)):
+            _row(run, rows, "put-writes", file, number, directory, writes, CONNECTIONS)
+        servers.remove(empty)
     servers.remove(grown)
     servers.remove(small)
 

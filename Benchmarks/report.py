@@ -1,5 +1,6 @@
 """`make bench-report`: docs/benchmarks.md and its charts from the results of a run; every figure comes from there."""
 
+import itertools
 import json
 import statistics
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import charts
 import table
 import targets
+import verdict
 from run import median, spread
 from table import NAMES, points
 
@@ -27,11 +29,15 @@ def main(arguments: list[str]) -> int:
         return 1
     results = json.loads(source.read_text(encoding="utf-8"))
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = (_head, _targets, _throughput, _offered_rate, _growth, _storage, _memory, _instructions)
+    parts = (_verdict, _targets, _head, _throughput, _offered_rate, _growth, _storage, _memory, _instructions)
     sections = ["# Benchmarks", *(part(results) for part in parts), _notes()]
     text = "\n\n".join(section for section in sections if section) + "\n"
     (ROOT / "docs/benchmarks.md").write_text(text, encoding="utf-8")
     return 0
+
+
+def _verdict(results: Results) -> str:
+    return _wrapped(verdict.paragraph(results))
 
 
 def _head(results: Results) -> str:
@@ -45,7 +51,7 @@ def _head(results: Results) -> str:
     rounds = [rows for _, contenders in points(results) for rows in contenders.values()]
     spreads = [spread([row["requests_per_second"] for row in rows]) for rows in rounds]
     apart = (statistics.median(spreads), max(spreads)) if spreads else (0, 0)
-    return _wrapped(
+    return "## How it was measured\n\n" + _wrapped(
         f"""Made by `make bench-report` from `Benchmarks/results.json`, which `make bench{given}` wrote on
         {machine["date"]}: every figure below was measured in that one run. To repeat it, run the same command on a
         machine that does nothing else. `make bench ARGS=--help` lists the options.""",
@@ -53,7 +59,6 @@ def _head(results: Results) -> str:
         cores ({machine["processor"]}), {machine["memory_bytes"] / 2**30:.0f} GiB, Linux {machine["kernel"]}; {used}.
         Servers, stores and load generators share the machine, over loopback. Load before the run:
         {machine["load_before"]:.2f}.{sync}""",
-        "How it is measured:",
         f"""- **Rounds.** Each point is measured {settings["rounds"]} × {settings["seconds"]} s
         ({settings["peer_seconds"]} s for the savers) after {settings["warm_up_seconds"]} s of warm-up, the contenders
         taking turns; figures are medians. The rounds of a point lie {apart[0]:.0%} apart at the median, {apart[1]:.0%}
@@ -85,7 +90,10 @@ def _wrapped(*paragraphs: str) -> str:
         )
         for paragraph in paragraphs
     ]
-    return "\n\n".join(filled).replace("\n\n- **", "\n- **").replace(":\n- **", ":\n\n- **")
+    text = filled[0]
+    for before, after in itertools.pairwise(filled):
+        text += ("\n" if before.startswith("- ") and after.startswith("- ") else "\n\n") + after
+    return text
 
 
 def _settings(results: Results, name: str) -> str:
@@ -96,8 +104,8 @@ def _targets(results: Results) -> str:
     rows = []
     for target, figure in targets.judged(results):
         limit = f"{'≥' if target.at_least else '≤'} {target.limit:.3g}"
-        verdict = "not measured" if figure is None else "met" if target.is_met(figure) else "**missed**"
-        rows.append(f"| {target.name} | {limit} | {'' if figure is None else f'{figure:.3g}'} | {verdict} |")
+        outcome = "not measured" if figure is None else "met" if target.is_met(figure) else "**missed**"
+        rows.append(f"| {target.name} | {limit} | {'' if figure is None else f'{figure:.3g}'} | {outcome} |")
     return "\n".join(["## What was aimed at", "", "| | limit | measured | |", "|---|--:|--:|---|", *rows])
 
 
@@ -226,10 +234,13 @@ def _memory(results: Results) -> str:
     for key, name in names.items():
         if key in found:
             one = found[key]
-            answers = ", ".join(f"{count} × {status}" for status, count in sorted(one.get("statuses", {}).items()))
-            resident, anonymous = one.get("rss", one.get("peak_rss")), one.get("anonymous", one.get("peak_anonymous"))
-            lines.append(f"| {name} | {resident / 1e6:,.1f} | {anonymous / 1e6:,.1f} | {answers} |")
-    return "\n".join(["## Memory", "", "| | resident MB | anonymous MB | answers |", "|---|--:|--:|---|", *lines])
+            resident = one.get("rss", one.get("peak_rss"))
+            anonymous = one.get("anonymous", one.get("peak_anonymous"))
+            lines.append(f"| {name} | {resident / 1e6:,.1f} | {anonymous / 1e6:,.1f} | {table.answers(one)} |")
+    text = """Resident is what the kernel counts as in memory, with the pages of the program's own file, which can be
+        dropped at any time. Anonymous is the rest: what the process has allocated, and so what must stay."""
+    header = ["| | resident MB | of it anonymous MB | answers |", "|---|--:|--:|---|"]
+    return "\n".join(["## Memory", "", _wrapped(text), "", *header, *lines])
 
 
 def _instructions(results: Results) -> str:

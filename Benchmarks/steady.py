@@ -1,9 +1,13 @@
 """Latency at a fixed rate of requests, and memory: what a server does when it is not driven as fast as it can go."""
 
+import collections
+import contextlib
 import http.client
+import select
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import load
@@ -16,6 +20,7 @@ from workloads import LARGE_WRITES, SMALL_WRITES, put_writes_line
 CONNECTIONS = 64
 BODIES = 100
 BODY_BLOB = 32 * 1024 * 1024
+PART = 256 * 1024
 
 
 def offered_rate(run: Run) -> None:
@@ -73,7 +78,8 @@ def memory(run: Run) -> None:
     run.say(f"memory: 64 clients of 256 KiB {figures['peak_rss'] / 1e6:.1f} MB")
     if run.full:
         found["bodies_100_of_32_mib"] = _large_bodies(run)
-        run.say(f"memory: 100 bodies of 32 MiB {found['bodies_100_of_32_mib']['peak_rss'] / 1e6:,.0f} MB")
+        large = found["bodies_100_of_32_mib"]
+        run.say(f"memory: 100 bodies of 32 MiB {large['peak_rss'] / 1e6:,.0f} MB, {large['statuses']}")
 
 
 def _now(server: servers.Server) -> dict[str, int]:
@@ -87,21 +93,12 @@ def _large_bodies(run: Run) -> dict[str, Any]:
     # All clients send the same 45 MB, from one place in memory; only the thread before it differs.
     start, _, end = (part.encode() for part in text.partition("@T@"))
     del text
-    statuses: dict[str, int] = {}
+    answers: list[tuple[str, bool]] = []
     directory = run.folder("store")
     with servers.milepost(directory) as server:
 
         def send(number: int) -> None:
-            body = (start + f"thread-{number:03}".encode(), end)
-            headers = {"content-type": "application/json", "content-length": str(sum(map(len, body)))}
-            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
-            try:
-                connection.request("POST", path, iter(body), headers)
-                status = str(connection.getresponse().status)
-            except OSError:
-                status = "closed"
-            connection.close()
-            statuses[status] = statuses.get(status, 0) + 1
+            answers.append(_post_large(server.port, path, start + f"thread-{number:03}".encode(), end))
 
         clients = [threading.Thread(target=send, args=(number,)) for number in range(BODIES)]
         with processes.AnonymousPeak(server.pid) as anonymous:
@@ -111,4 +108,37 @@ def _large_bodies(run: Run) -> dict[str, Any]:
                 client.join()
         peak = processes.peak_rss(server.pid)
     servers.remove(directory)
-    return {"peak_rss": peak, "peak_anonymous": anonymous.bytes, "statuses": statuses}
+    return {
+        "peak_rss": peak,
+        "peak_anonymous": anonymous.bytes,
+        "statuses": dict(collections.Counter(status for status, _ in answers)),
+        "unavailable_with_retry_after": sum(status == "503" and has_retry_after for status, has_retry_after in answers),
+    }
+
+
+def _post_large(port: int, path: str, start: bytes, end: bytes) -> tuple[str, bool]:
+    """The answer's status, and whether it says when to come back.
+
+    A server that has no room answers before it has the body, and may close: then the rest is not sent.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    headers = {"content-type": "application/json", "content-length": str(len(start) + len(end))}
+
+    def parts() -> Iterator[bytes | memoryview]:
+        yield start
+        for place in range(0, len(end), PART):
+            if select.select([connection.sock], [], [], 0)[0]:
+                return
+            yield memoryview(end)[place : place + PART]
+
+    with contextlib.closing(connection):
+        connection.connect()
+        try:
+            connection.request("POST", path, parts(), headers)
+        except OSError:
+            pass  # Closed while a part was on its way; the answer may have come before that.
+        try:
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return "closed", False
+        return str(response.status), response.getheader("retry-after") is not None

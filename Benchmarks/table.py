@@ -66,11 +66,12 @@ PERCENTILES = (("p50", "p50_us"), ("p90", "p90_us"), ("p99", "p99_us"), ("p99.9"
 
 
 def growth_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Medians of what was measured in grown files."""
+    """Medians of what was measured in grown files, in the order of the first round."""
     found = results.get("growth", {})
-    rows = sorted(found.get("rows", []), key=lambda row: (row["name"], row["file"] == "grown"))
-    rows += sorted(found.get("long_thread", []), key=lambda row: str(row["name"]))
-    return [median(list(group)) for _, group in itertools.groupby(rows, key=lambda row: (row["name"], row["file"]))]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found.get("rows", []) + found.get("long_thread", []):
+        groups.setdefault((row["name"], row["file"]), []).append(row)
+    return [median(rows) for rows in groups.values()]
 
 
 def _growth(results: dict[str, Any]) -> list[str]:
@@ -97,11 +98,24 @@ def _storage(results: dict[str, Any]) -> list[str]:
     return ["", *lines] if lines else []
 
 
+SIZES = ("rss", "pss", "anonymous", "peak_rss", "peak_anonymous")
+
+
+def answers(figures: dict[str, Any]) -> str:
+    """How often each status was answered, and whether those who must come back were told when."""
+    statuses = figures.get("statuses", {})
+    parts = [f"{count} × {status}" for status, count in sorted(statuses.items())]
+    if "503" in statuses:
+        told = figures["unavailable_with_retry_after"]
+        parts.append("each 503 with retry-after" if told == statuses["503"] else f"only {told} 503s with retry-after")
+    return ", ".join(parts)
+
+
 def _rest(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, figures in results.get("memory", {}).items():
-        sizes = ", ".join(f"{key} {value / 1e6:.1f} MB" for key, value in figures.items() if isinstance(value, int))
-        lines.append(f"memory, {name.replace('_', ' ')}: {sizes} {figures.get('statuses', '')}".rstrip())
+        sizes = ", ".join(f"{key} {figures[key] / 1e6:.1f} MB" for key in SIZES if key in figures)
+        lines.append(f"memory, {name.replace('_', ' ')}: {sizes} {answers(figures)}".rstrip())
     disk = targets.fdatasync(results)
     if disk:
         lines.append(f"fdatasync of 600 B: p50 {disk['p50_us'] / 1000:.3f} ms, p99 {disk['p99_us'] / 1000:.3f} ms")

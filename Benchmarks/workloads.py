@@ -72,6 +72,11 @@ WORKLOADS = (
     Workload("list of 10", "list", depth=20, threads=100),
 )
 SMALL_WRITES, FOUR_WRITES, LARGE_WRITES, PUT, GET_TUPLE, LIST = WORKLOADS
+# As a file grows: the same threads are read in a file that has many others and in one that has none, for that is what
+# growing costs; reading all of them also needs more pages than a cache holds.
+MANY_THREADS = 50_000
+SAME_THREADS = f"get-tuple of {GET_TUPLE.threads} threads"
+ALL_THREADS = f"get-tuple of all {MANY_THREADS:,} threads"
 
 
 def line(call: str, body: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ package struct APIContext: RequestContext {
     ///
     /// Until a step has authenticated the caller, the server's own user on this machine.
     package var principal = Principal.local
+    /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
+    var isBodyCounted = false
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
@@ -21,10 +23,21 @@ package struct APILimits: Sendable {
     ///
     /// A body is held in memory once.
     package var bodyBytes: Int
+    /// Bytes of all requests' bodies that are in memory at one time; what does not fit is answered with 503.
+    ///
+    /// Less than `bodyBytes` would refuse the largest bodies forever.
+    package var inFlightBytes: Int
 
     package static let defaultBodyBytes = 64 * 1_024 * 1_024
 
-    package init(bodyBytes: Int = defaultBodyBytes) {
+    /// Without `inFlightBytes`, its default.
+    package init(bodyBytes: Int = defaultBodyBytes, inFlightBytes: Int? = nil) {
         self.bodyBytes = bodyBytes
+        self.inFlightBytes = inFlightBytes ?? Self.defaultInFlightBytes(for: bodyBytes)
+    }
+
+    /// 128 MiB, or two of the largest bodies where that is more.
+    package static func defaultInFlightBytes(for bodyBytes: Int) -> Int {
+        max(128 * 1_024 * 1_024, 2 * min(bodyBytes, .max / 2))
     }
 }

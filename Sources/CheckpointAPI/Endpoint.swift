@@ -14,10 +14,12 @@ package struct Endpoint: Sendable {
     package let permission: Permission?
     /// Nil for what the OpenAPI document leaves out: itself and the health checks.
     let operation: OpenAPIOperation?
-    let handle: @Sendable (Request, APIContext) async throws -> Response
+    let handle: Handle
     /// The same for a body at hand and a caller without a task, where the store can.
     let direct: Direct<ByteBuffer>?
 
+    /// Takes from the reservation what it reads of the body, before it reads it.
+    typealias Handle = @Sendable (Request, APIContext, inout BodyReservation) async throws -> Response
     /// Answers with JSON, or with nothing for 204.
     typealias DirectAnswer = @Sendable (Result<JSONWriter?, any Error>) -> Void
     typealias Direct<Body> = @Sendable (Body, Principal, @escaping DirectAnswer) -> Void
@@ -34,7 +36,7 @@ package struct Endpoint: Sendable {
         self.permission = permission
         self.operation = nil
         self.direct = nil
-        self.handle = handle
+        self.handle = { request, context, _ in try await handle(request, context) }
     }
 
     /// A call with a JSON body: a POST.
@@ -53,8 +55,8 @@ package struct Endpoint: Sendable {
         self.path = path
         self.permission = permission
         self.operation = operation
-        self.handle = { request, context in
-            let body = try await schema.read(request, upTo: limits.bodyBytes)
+        self.handle = { request, context, reservation in
+            let body = try await schema.read(request, upTo: limits.bodyBytes, counting: &reservation)
             return Response(try await handle(body, context.principal))
         }
         guard let direct else {

@@ -20,14 +20,19 @@ package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
     package let responder: Responder
     /// Answers some of them sooner.
     let direct: DirectCalls
+    /// What the bodies of all requests share, whichever way they take.
+    package let budget: BodyBudget
 
     /// The HTTP/1.1 server: requests of moderate length are answered on their connection's event loop.
     package func server(logger: Logger) -> HTTPServerBuilder {
         .http1(
-            configuration: .init(
-                additionalChannelHandlers: [WholeRequestHandler(responder: responder, direct: direct, logger: logger)]
-            )
+            configuration: .init(additionalChannelHandlers: [connectionHandler(logger: logger)])
         )
+    }
+
+    /// For one connection.
+    package func connectionHandler(logger: Logger) -> WholeRequestHandler<Responder> {
+        WholeRequestHandler(responder: responder, direct: direct, budget: budget, logger: logger)
     }
 }
 
@@ -42,6 +47,7 @@ package func buildInterface(
     let calls = makeEndpoints(store: store, limits: limits)
     let endpoints = calls + [.health, .readiness(store), .openAPI(calls)]
     let log = RequestLog(logger: logger)
+    let budget = BodyBudget(limit: limits.inFlightBytes)
 
     let router = Router(context: APIContext.self)
     router.addMiddleware {
@@ -54,11 +60,15 @@ package func buildInterface(
             if let permission = endpoint.permission {
                 try context.principal.require(permission)
             }
-            return try await endpoint.handle(request, context)
+            var reservation = BodyReservation(in: context.isBodyCounted ? nil : budget)
+            let response = try await endpoint.handle(request, context, &reservation)
+            reservation.release()  // not before the answer is made
+            return response
         }
     }
     return HTTPInterface(
         responder: PathResponder(base: router.buildResponder()),
-        direct: DirectCalls(endpoints, log: log)
+        direct: DirectCalls(endpoints, log: log),
+        budget: budget
     )
 }

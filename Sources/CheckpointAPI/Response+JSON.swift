@@ -28,6 +28,13 @@ extension Response {
         json(["detail": .string(JSONString(text))], status: status)
     }
 
+    /// 503 with `retry-after` in seconds.
+    static func retry(after seconds: Int, _ text: String) -> Response {
+        var response = detail(.serviceUnavailable, text)
+        response.headers[.retryAfter] = String(seconds)
+        return response
+    }
+
     /// All a client learns of an unforeseen error; the log has the rest under the request's id.
     static var internalServerError: Response {
         json(["message": "Internal Server Error", "code": 500, "data": nil], status: .internalServerError)

@@ -64,8 +64,13 @@ struct APIClient {
 /// A store that cannot.
 struct FailingStore: CheckpointStore, StoreMaintenance {
     let error: StoreError
+    /// What is done before a put fails.
+    var meanwhile: @Sendable () -> Void = {}
 
-    func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) { throw error }
+    func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
+        meanwhile()
+        throw error
+    }
     func putWrites(
         _ writes: [PendingWrite],
         for checkpoint: CheckpointKey,

@@ -39,7 +39,12 @@ struct WholeRequestHandlerTests {
         init() throws {
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let direct = DirectCalls([], log: RequestLog(logger: logger))
-            let handler = WholeRequestHandler(responder: responder, direct: direct, logger: logger)
+            let handler = WholeRequestHandler(
+                responder: responder,
+                direct: direct,
+                budget: BodyBudget(limit: 1_000),
+                logger: logger
+            )
             channel = EmbeddedChannel(handler: handler)
         }
 

@@ -10,6 +10,7 @@ package import NIOHTTPTypes
 /// streams every part of a request to a task through an `NIOAsyncChannel`, which for a small body costs more than all
 /// the rest. A request that is streamed, long, waits for `100 Continue` or ends its connection is passed on and takes
 /// that way, as does one that arrives while such a request is unanswered: answers keep the order of their requests.
+/// One whose body does not fit the budget is passed on too, and refused there.
 ///
 /// docs/decisions/0006 has the figures.
 package final class WholeRequestHandler<Responder: HTTPResponder>: ChannelDuplexHandler, RemovableChannelHandler
@@ -40,6 +41,8 @@ where Responder.Context == APIContext {
     private let direct: DirectCalls
     private let logger: Logger
     private var state = State.idle
+    /// For the body that is being collected or answered; empty when there is none.
+    private var reservation: BodyReservation
     private var held = CircularBuffer<Arrival>()
     /// Requests passed on and not answered yet.
     private var passedOn = 0
@@ -50,10 +53,11 @@ where Responder.Context == APIContext {
     private var executor: EventLoopTaskExecutor?
     private var date = DateHeader()
 
-    package init(responder: Responder, direct: DirectCalls, logger: Logger) {
+    package init(responder: Responder, direct: DirectCalls, budget: BodyBudget, logger: Logger) {
         self.responder = responder
         self.direct = direct
         self.logger = logger
+        reservation = BodyReservation(in: budget)
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
@@ -84,8 +88,22 @@ where Responder.Context == APIContext {
         if case .answering = state {
             held.append(.error(error))
         } else {
+            forgetUnfinished()
             context.fireErrorCaught(error)
+            resume(context)
         }
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        forgetUnfinished()
+        context.fireChannelInactive()
+    }
+
+    /// No more will come of a body that is being collected.
+    private func forgetUnfinished() {
+        guard case .collecting = state else { return }
+        state = .idle
+        reservation.release()
     }
 
     package func read(context: ChannelHandlerContext) {
@@ -108,7 +126,7 @@ where Responder.Context == APIContext {
     private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (part, state) {
         case (.head(let head), .idle):
-            if passedOn == 0, WholeRequest.isExpected(after: head) {
+            if passedOn == 0, let length = WholeRequest.length(announcedBy: head), reservation.grow(to: length) {
                 state = .collecting(head, ByteBuffer())
             } else {
                 passedOn += 1
@@ -116,7 +134,12 @@ where Responder.Context == APIContext {
             }
         case (.body(var bytes), .collecting(let head, var body)):
             state = .idle  // so that `body` is not copied when it grows
-            if body.readableBytes == 0 { swap(&body, &bytes) } else { body.writeBuffer(&bytes) }
+            if body.readableBytes == 0 {
+                swap(&body, &bytes)
+            } else {
+                body.reserveCapacity(reservation.bytes)
+                body.writeBuffer(&bytes)
+            }
             state = .collecting(head, body)
         case (.end, .collecting(let head, let body)):
             state = .answering
@@ -154,8 +177,10 @@ where Responder.Context == APIContext {
         let (responder, logger) = (responder, logger)
         startTask(context) {
             let source = ApplicationRequestContextSource(channel: channel, logger: logger)
+            var context = APIContext(source: source)
+            context.isBodyCounted = true
             // `ErrorMiddleware` turns every error into an answer; what it lets through is about a connection that streams.
-            let response = try? await responder.respond(to: request, context: APIContext(source: source))
+            let response = try? await responder.respond(to: request, context: context)
             return await WholeResponse(response ?? .internalServerError)
         }
     }
@@ -187,6 +212,7 @@ where Responder.Context == APIContext {
             context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        reservation.release()
         if context.channel.isWritable {
             state = .idle
             resume(context)
@@ -217,14 +243,14 @@ enum WholeRequest {
     /// Bytes of a body that are collected on the event loop at most.
     static let bodyLimit = 1_024 * 1_024
 
-    /// Whether `head` announces a body that is neither streamed nor long, on a connection that goes on.
-    static func isExpected(after head: HTTPRequest) -> Bool {
+    /// The length of a body that is neither streamed nor long, on a connection that goes on; else nil.
+    static func length(announcedBy head: HTTPRequest) -> Int? {
         guard
             head.method == .post,
-            let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length <= bodyLimit,
+            let length = head.headerFields[.contentLength].flatMap({ Int($0) }), (0...bodyLimit).contains(length),
             head.headerFields[.expect] == nil,
             head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
-        else { return false }
-        return true
+        else { return nil }
+        return length
     }
 }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import Hummingbird
 
 /// A refusal that is neither about the body's shape nor the store's state.
 struct APIError: Error {
@@ -13,7 +14,19 @@ struct APIError: Error {
         )
     }
 
+    static func tooManyBodies(limit: Int) -> APIError {
+        APIError(
+            status: .serviceUnavailable,
+            detail: "The server holds as many bytes of request bodies as it may: \(limit) (max-in-flight-bytes); "
+                + "send the request again"
+        )
+    }
+
     static let forbidden = APIError(status: .forbidden, detail: "Not allowed for this credential")
+
+    var response: Response {
+        status == .serviceUnavailable ? .retry(after: 1, detail) : .detail(status, detail)
+    }
 }
 
 extension Principal {

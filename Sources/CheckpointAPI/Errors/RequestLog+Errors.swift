@@ -11,7 +11,7 @@ extension RequestLog {
         case let error as ValidationError:
             return error.response
         case let error as APIError:
-            return .detail(error.status, error.detail)
+            return error.response
         case let error as StoreError:
             failed(error.debugDescription, level: error.isDefect ? .error : .warning, requestID: requestID)
             return error.response

@@ -17,18 +17,11 @@ extension StoreError {
     /// because every call is idempotent.
     var response: Response {
         switch kind {
-        case .busy: retry(after: 1, "The store is busy; send the request again")
-        case .unavailable: retry(after: 1, "The store is not available; send the request again")
-        case .closed: retry(after: 5, "The server is shutting down; send the request again")
-        case .full: retry(after: 30, "The store's disk is full; nothing was changed")
+        case .busy: .retry(after: 1, "The store is busy; send the request again")
+        case .unavailable: .retry(after: 1, "The store is not available; send the request again")
+        case .closed: .retry(after: 5, "The server is shutting down; send the request again")
+        case .full: .retry(after: 30, "The store's disk is full; nothing was changed")
         case .corrupt, .unexpected: .internalServerError
         }
-    }
-
-    /// 503 with `retry-after` in seconds.
-    private func retry(after seconds: Int, _ detail: String) -> Response {
-        var response = Response.detail(.serviceUnavailable, detail)
-        response.headers[.retryAfter] = String(seconds)
-        return response
     }
 }

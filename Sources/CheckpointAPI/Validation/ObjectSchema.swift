@@ -33,9 +33,13 @@ struct ObjectSchema<Body: Sendable>: Sendable {
 
     /// Reads the body of `request`, at most `limit` bytes of it.
     ///
-    /// Throws `ValidationError` with every problem, or `APIError` for a body that is too large.
-    func read(_ request: Request, upTo limit: Int) async throws -> Body {
-        let buffer = try await Self.collect(request, upTo: limit)
+    /// Throws `ValidationError` with every problem, or `APIError` for a body that is too large or does not fit now.
+    func read(
+        _ request: Request,
+        upTo limit: Int,
+        counting reservation: inout BodyReservation
+    ) async throws -> Body {
+        let buffer = try await Self.collect(request, upTo: limit, &reservation)
         guard buffer.readableBytes == 0 || Self.isJSON(request.headers[.contentType]) else {
             throw ValidationError(problems: [.model])
         }
@@ -86,15 +90,28 @@ struct ObjectSchema<Body: Sendable>: Sendable {
         return body
     }
 
-    private static func collect(_ request: Request, upTo limit: Int) async throws -> ByteBuffer {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
-            throw APIError.bodyTooLarge(limit: limit)
+    /// A body of announced length is counted before any of it is read, another as it arrives.
+    private static func collect(
+        _ request: Request,
+        upTo limit: Int,
+        _ reservation: inout BodyReservation
+    ) async throws -> ByteBuffer {
+        let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+        guard length <= limit else { throw APIError.bodyTooLarge(limit: limit) }
+        try reservation.require(length)
+        var body = ByteBuffer()
+        for try await var part in request.body {
+            let total = body.readableBytes + part.readableBytes
+            guard total <= limit else { throw APIError.bodyTooLarge(limit: limit) }
+            try reservation.require(total)
+            if body.readableBytes == 0, total >= length {
+                swap(&body, &part)
+            } else {
+                body.reserveCapacity(length)  // the first time; nothing is copied to make room
+                body.writeBuffer(&part)
+            }
         }
-        do {
-            return try await request.body.collect(upTo: limit)
-        } catch is NIOTooManyBytesError {
-            throw APIError.bodyTooLarge(limit: limit)
-        }
+        return body
     }
 
     /// `application/json` or `application/…+json`, whatever its parameters.

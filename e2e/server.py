@@ -113,6 +113,11 @@ class Server:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
+    def peak_resident_bytes(self):
+        """The most physical memory the process has had."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
+
     def log_text(self):
         """Everything the process wrote so far, over all its starts."""
         return self._log_path.read_text(encoding="utf-8", errors="backslashreplace")

@@ -162,6 +162,7 @@ def test_database_of_another_program(tmp_path, statements):
         (["serve", "--store", ""], ["--store"]),
         (["serve", "--log-level", "loud"], ["log-level", "loud"]),
         (["serve", "--log-format", "xml"], ["log-format", "xml"]),
+        (["serve", "--max-in-flight-bytes", "1000"], ["max-in-flight-bytes", "1000", "max-body-bytes", "67108864"]),
         (["serve", "surplus"], ["surplus"]),
         (["frobnicate"], ["frobnicate"]),
         (["--frobnicate"], ["--frobnicate"]),

@@ -49,6 +49,7 @@ struct ServerConfigurationTests {
         #expect(configuration.port == 5_003)
         #expect(configuration.store == .sqlite(path: "milepost.db"))
         #expect(configuration.limits.bodyBytes == 64 * 1_024 * 1_024)
+        #expect(configuration.limits.inFlightBytes == 128 * 1_024 * 1_024)
         #expect(configuration.logLevel == .info)
     }
 
@@ -68,7 +69,8 @@ struct ServerConfigurationTests {
     func everyKey() async throws {
         let values: [String: (text: String, json: String)] = [
             "host": ("::1", "\"::1\""), "port": ("8000", "8000"), "store": ("sqlite:/tmp/x.db", "\"sqlite:/tmp/x.db\""),
-            "max-body-bytes": ("1000", "1000"), "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
+            "max-body-bytes": ("1000", "1000"), "max-in-flight-bytes": ("1500", "1500"),
+            "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
         ]
         #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
         let options = values.flatMap { ["--\($0.key)", $0.value.text] }
@@ -88,6 +90,7 @@ struct ServerConfigurationTests {
                 #expect(configuration.port == 8_000)
                 #expect(configuration.store == .sqlite(path: "/tmp/x.db"))
                 #expect(configuration.limits.bodyBytes == 1_000)
+                #expect(configuration.limits.inFlightBytes == 1_500)
                 #expect(configuration.logLevel == .debug)
                 #expect(configuration.logFormat == .text)
             }
@@ -99,7 +102,8 @@ struct ServerConfigurationTests {
         arguments: [
             (["--port", "65536"], "65536"), (["--port=-1"], "-1"), (["--store", "redis:x"], "redis:x"),
             (["--store", "sqlite:"], "no path"), (["--max-body-bytes", "0"], "max-body-bytes"),
-            (["--log-level", "loud"], "loud"), (["--log-format", "xml"], "xml"),
+            (["--max-in-flight-bytes", "0"], "max-in-flight-bytes"), (["--log-level", "loud"], "loud"),
+            (["--log-format", "xml"], "xml"),
         ]
     )
     func unusable(_ arguments: [String], _ named: String) async {
@@ -109,7 +113,34 @@ struct ServerConfigurationTests {
     @Test("a value of the wrong type in the environment is an error, not the default")
     func wrongType() async {
         #expect(await usageError(environment: ["MILEPOST_PORT": "abc"])?.contains("'port'") == true)
-        #expect(await usageError(environment: ["MILEPOST_MAX_BODY_BYTES": "1 MiB"])?.contains("max-body-bytes") == true)
+        for key in ["max-body-bytes", "max-in-flight-bytes"] {
+            let variable = "MILEPOST_" + key.uppercased().replacing("-", with: "_")
+            #expect(await usageError(environment: [variable: "1 MiB"])?.contains(key) == true)
+        }
+    }
+
+    @Test(
+        "the bodies in flight may be two of the largest unless told otherwise, and never less than one",
+        arguments: [
+            (["--max-body-bytes", "1"], 134_217_728), (["--max-body-bytes", "67108865"], 134_217_730),
+            (["--max-body-bytes", "1000", "--max-in-flight-bytes", "1000"], 1_000),
+            (["--max-body-bytes", "134217728", "--max-in-flight-bytes", "134217728"], 134_217_728),
+            (["--max-body-bytes", String(Int.max)], Int.max - 1),
+        ]
+    )
+    func inFlight(_ arguments: [String], _ bytes: Int) async throws {
+        #expect(try await read(arguments).limits.inFlightBytes == bytes)
+    }
+
+    @Test("less in flight than one largest body is refused with what to do")
+    func tooLittleInFlight() async {
+        let error = await usageError(["--max-body-bytes", "1001", "--max-in-flight-bytes", "1000"])
+        #expect(
+            error
+                == "max-in-flight-bytes is 1000, which is less than one body of max-body-bytes (1001); "
+                + "give at least that, or a smaller max-body-bytes"
+        )
+        #expect(await usageError(["--max-in-flight-bytes", "1000"])?.contains("67108864") == true)
     }
 
     @Test("a file that is missing, is not JSON or has an unknown name is an error")

@@ -54,6 +54,17 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            """
+            Request bodies that are held in memory at one time, in bytes together (default: 134217728, or twice \
+            --max-body-bytes).
+            """,
+            valueName: "bytes"
+        )
+    )
+    var maxInFlightBytes: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "Least severe level to log: trace, debug, info, notice, warning, error, critical (default: info).",
             valueName: "level"
         )

@@ -17,7 +17,8 @@ struct ServerConfiguration {
     let port: Int
     /// `store` (string, default sqlite:milepost.db): where checkpoints are kept.
     let store: StoreConfiguration
-    /// `max-body-bytes` (int, default 67108864): largest request body.
+    /// `max-body-bytes` (int, default 67108864): largest request body; `max-in-flight-bytes` (int, default 134217728 or
+    /// twice `max-body-bytes`, whichever is more): the bodies that are in memory at one time, together.
     let limits: APILimits
     /// `log-level` (string, default info): least severe level that is logged.
     let logLevel: Logger.Level
@@ -32,6 +33,7 @@ struct ServerConfiguration {
         ("port", 5003),
         ("store", "sqlite:milepost.db"),
         ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
+        ("max-in-flight-bytes", ""),
         ("log-level", "info"),
         ("log-format", ""),
     ]
@@ -59,11 +61,7 @@ struct ServerConfiguration {
             throw StartError.usage("port is \(port); give a number from 0 to 65535")
         }
         store = try StoreConfiguration(url: Self.value("store") { try config.requiredString(forKey: "store") })
-        let bytes = try Self.value("max-body-bytes") { try config.requiredInt(forKey: "max-body-bytes") }
-        guard bytes > 0 else {
-            throw StartError.usage("max-body-bytes is \(bytes); give a number above 0")
-        }
-        limits = APILimits(bodyBytes: bytes)
+        limits = try Self.limits(config)
         let level = try Self.value("log-level") { try config.requiredString(forKey: "log-level") }
         guard let logLevel = Logger.Level(rawValue: level) else {
             let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
@@ -78,6 +76,22 @@ struct ServerConfiguration {
         } else {
             throw StartError.usage("log-format '\(format)' is not known; use json or text")
         }
+    }
+
+    private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
+        let bytes = try value("max-body-bytes") { try config.requiredInt(forKey: "max-body-bytes") }
+        guard bytes > 0 else {
+            throw .usage("max-body-bytes is \(bytes); give a number above 0")
+        }
+        if config.string(forKey: "max-in-flight-bytes") == "" { return APILimits(bodyBytes: bytes) }
+        let budget = try value("max-in-flight-bytes") { try config.requiredInt(forKey: "max-in-flight-bytes") }
+        guard budget >= bytes else {
+            throw .usage(
+                "max-in-flight-bytes is \(budget), which is less than one body of max-body-bytes (\(bytes)); "
+                    + "give at least that, or a smaller max-body-bytes"
+            )
+        }
+        return APILimits(bodyBytes: bytes, inFlightBytes: budget)
     }
 
     /// A value of the wrong type is an error, not a reason to take the default.
@@ -131,6 +145,7 @@ extension ServerOptions {
         set("port", port.map(ConfigContent.int))
         set("store", store.map(ConfigContent.string))
         set("max-body-bytes", maxBodyBytes.map(ConfigContent.int))
+        set("max-in-flight-bytes", maxInFlightBytes.map(ConfigContent.int))
         set("log-level", logLevel.map(ConfigContent.string))
         set("log-format", logFormat.map(ConfigContent.string))
         return InMemoryProvider(name: "command line", values: values)

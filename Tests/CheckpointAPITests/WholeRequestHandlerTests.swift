@@ -157,6 +157,25 @@ struct WholeRequestHandlerTests {
         #expect(try connection.answers() == ["2"])
     }
 
+    @Test("a client that pipelines too much waits in its socket", arguments: [(64, 1), (1, 64 * 1_024)])
+    func pipelinesTooMuch(_ parts: Int, _ bytes: Int) throws {
+        let connection = try Connection()
+        let reads = ReadCounter()
+        try connection.channel.pipeline.syncOperations.addHandler(reads, position: .first)
+        try connection.send("/slow", "1")
+        connection.channel.read()
+        #expect(reads.count == 1)
+        try connection.head("/", .post, [.contentLength: String(parts * bytes)])
+        for _ in 0..<parts {
+            try connection.channel.writeInbound(HTTPRequestPart.body(ByteBuffer(repeating: 0x78, count: bytes)))
+        }
+        connection.channel.read()
+        #expect(reads.count == 1)
+        connection.responder.letGo()
+        #expect(try connection.answers() == ["1"])
+        #expect(reads.count == 2)
+    }
+
     @Test("a connection that ends before its answer is no error")
     func gone() throws {
         let connection = try Connection()
@@ -170,6 +189,15 @@ struct WholeRequestHandlerTests {
         typealias InboundIn = HTTPRequestPart
         var count = 0
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { count += 1 }
+    }
+
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = HTTPResponsePart
+        var count = 0
+        func read(context: ChannelHandlerContext) {
+            count += 1
+            context.read()
+        }
     }
 
     @Test(

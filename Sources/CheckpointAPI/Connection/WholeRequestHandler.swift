@@ -34,8 +34,9 @@ where Responder.Context == APIContext {
         case error(any Error)
     }
 
-    /// Parts that may be held before no more input is asked for: a client that pipelines waits in its socket.
-    private static var heldLimit: Int { 64 }
+    /// Parts, and bytes of bodies, that may be held before no more input is asked for: a client that pipelines waits in
+    /// its socket.
+    private static var heldLimit: (parts: Int, bytes: Int) { (64, 64 * 1_024) }
 
     private let responder: Responder
     private let direct: DirectCalls
@@ -44,6 +45,7 @@ where Responder.Context == APIContext {
     /// For the body that is being collected or answered; empty when there is none.
     private var reservation: BodyReservation
     private var held = CircularBuffer<Arrival>()
+    private var heldBytes = 0
     /// Requests passed on and not answered yet.
     private var passedOn = 0
     /// The client is slow to read: what it sent next waits until it has read its answers.
@@ -70,6 +72,7 @@ where Responder.Context == APIContext {
         let part = unwrapInboundIn(data)
         if case .answering = state {
             held.append(.part(part))
+            if case .body(let bytes) = part { heldBytes += bytes.readableBytes }
         } else {
             receive(part, context)
         }
@@ -107,7 +110,7 @@ where Responder.Context == APIContext {
     }
 
     package func read(context: ChannelHandlerContext) {
-        if held.count >= Self.heldLimit {
+        if held.count >= Self.heldLimit.parts || heldBytes >= Self.heldLimit.bytes {
             wantsRead = true
         } else {
             context.read()
@@ -225,7 +228,9 @@ where Responder.Context == APIContext {
     private func resume(_ context: ChannelHandlerContext) {
         while let arrival = held.popFirst() {
             switch arrival {
-            case .part(let part): receive(part, context)
+            case .part(let part):
+                if case .body(let bytes) = part { heldBytes -= bytes.readableBytes }
+                receive(part, context)
             case .event(let event): context.fireUserInboundEventTriggered(event)
             case .error(let error): context.fireErrorCaught(error)
             }

@@ -62,6 +62,11 @@ def test_address_of_another_machine():
     assert_refused(serve("memory:", "--host", "192.0.2.1"), FAILED, "192.0.2.1", "--host")
 
 
+@pytest.mark.parametrize("host", ["x" * 64, "[::1]", ""], ids=["name", "brackets", "empty"])
+def test_host_that_cannot_be_looked_up(host):
+    assert_refused(serve("memory:", "--host", host), FAILED, f"host '{host}' cannot be looked up", "--host")
+
+
 @pytest.mark.parametrize(
     "path",
     ["missing/milepost.db", "file/milepost.db", "directory"],

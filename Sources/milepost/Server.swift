@@ -74,6 +74,11 @@ struct Server {
             try await ServiceGroup(configuration: group).run()
         } catch let error as IOError {
             throw StartError.machine(sentence(for: error))
+        } catch let error as SocketAddressError.UnknownHost {
+            throw StartError.machine(
+                "host '\(error.host)' cannot be looked up (\(error.errorDescription)); "
+                    + "give --host an address of this machine, such as 127.0.0.1, or a name that has one"
+            )
         }
     }
 

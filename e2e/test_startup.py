@@ -301,6 +301,13 @@ def test_environment(start, tmp_path):
     assert (tmp_path / "mine.db").exists()
 
 
+def test_the_log_has_the_url_of_an_ipv6_address(start, tmp_path):
+    port = free_port()
+    start("--host", "::1", "--port", port, "--store", "memory:", "--log-format", "json").wait_for(port, "[::1]")
+    lines = map(json.loads, (tmp_path / "log").read_text().splitlines())
+    assert [line["url"] for line in lines if line["message"] == "listening"] == [f"http://[::1]:{port}"]
+
+
 @pytest.mark.parametrize("named", ["option", "environment"])
 def test_configuration_file(start, tmp_path, named):
     port = free_port()

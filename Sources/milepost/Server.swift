@@ -93,7 +93,7 @@ struct Server {
         logger.notice(
             "listening",
             metadata: [
-                "url": "http://\(configuration.host):\(channel.localAddress?.port ?? configuration.port)",
+                "url": "http://\(configuration.authority(port: channel.localAddress?.port ?? configuration.port))",
                 "store": .string(configuration.store.description),
                 "version": .string(Version.current),
             ]
@@ -101,7 +101,7 @@ struct Server {
     }
 
     private func sentence(for error: IOError) -> String {
-        let address = "\(configuration.host):\(configuration.port)"
+        let address = configuration.authority(port: configuration.port)
         return switch error.errnoCode {
         case EADDRINUSE: "\(address) is in use by another program; stop that one, or give this one another --port"
         case EADDRNOTAVAIL: "\(address) is not an address of this machine; give --host one that is, such as 127.0.0.1"

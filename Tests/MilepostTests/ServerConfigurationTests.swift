@@ -143,6 +143,13 @@ struct ServerConfigurationTests {
         #expect(await usageError(["--max-in-flight-bytes", "1000"])?.contains("67108864") == true)
     }
 
+    @Test("a host and port are written as in a URL")
+    func authority() async throws {
+        #expect(try await read().authority(port: 1) == "127.0.0.1:1")
+        #expect(try await read(["--host", "::1"]).authority(port: 5_003) == "[::1]:5003")
+        #expect(try await read(["--host", "localhost"]).authority(port: 80) == "localhost:80")
+    }
+
     @Test("a file that is missing, is not JSON or has an unknown name is an error")
     func files() async throws {
         #expect(await usageError(["--config", "/nowhere/x.json"])?.contains("/nowhere/x.json") == true)

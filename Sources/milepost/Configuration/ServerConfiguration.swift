@@ -115,6 +115,11 @@ struct ServerConfiguration {
         }
     }
 
+    /// `host:port`, as a URL has it: an IPv6 address in brackets.
+    func authority(port: Int) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
     /// A misspelt name would otherwise be a setting that silently does nothing.
     private static func checkNames(in path: String) throws {
         let descriptor = try FileDescriptor.open(FilePath(path), .readOnly)

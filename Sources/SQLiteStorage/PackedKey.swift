@@ -31,9 +31,10 @@ package enum PackedKey {
         }
     }
 
-    /// The text of a UUID.
+    /// The text of a UUID; empty for a damaged one, which has another number of bytes.
     package static func text(ofUUID bytes: UnsafeRawBufferPointer) -> String {
-        String(unsafeUninitializedCapacity: uuidTextCount) { text in
+        guard bytes.count == uuidCount else { return "" }
+        return String(unsafeUninitializedCapacity: uuidTextCount) { text in
             var place = 0
             for byte in bytes {
                 if dashes.contains(place) {

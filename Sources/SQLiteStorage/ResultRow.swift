@@ -18,6 +18,14 @@ struct ResultRow: ~Copyable {
         sqlite3_column_int64(handle, column)
     }
 
+    func isInteger(_ column: Int32) -> Bool {
+        sqlite3_column_type(handle, column) == SQLITE_INTEGER
+    }
+
+    func isBlob(_ column: Int32) -> Bool {
+        sqlite3_column_type(handle, column) == SQLITE_BLOB
+    }
+
     /// Nil for NULL.
     func optionalInteger(_ column: Int32) -> Int64? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : integer(column)
@@ -44,7 +52,7 @@ struct ResultRow: ~Copyable {
 
     /// What `bind(packed:)` bound; nil for NULL.
     func optionalPacked(_ column: Int32) -> Identifier? {
-        guard sqlite3_column_type(handle, column) == SQLITE_BLOB, let start = sqlite3_column_blob(handle, column),
+        guard isBlob(column), let start = sqlite3_column_blob(handle, column),
             sqlite3_column_bytes(handle, column) == PackedKey.uuidCount
         else { return optionalIdentifier(column) }
         let bytes = UnsafeRawBufferPointer(start: start, count: PackedKey.uuidCount)
@@ -57,11 +65,13 @@ struct ResultRow: ~Copyable {
 
     /// What `bind(packedVersion:)` bound.
     func packedVersion(_ column: Int32) -> Identifier {
-        guard sqlite3_column_type(handle, column) == SQLITE_BLOB else { return identifier(column) }
+        guard isBlob(column) else { return identifier(column) }
         return Identifier(PackedKey.text(ofVersion: bytes(column) ?? []))
     }
 
     /// Nil for NULL; no bytes for an empty blob.
+    ///
+    /// Those of a text are its bytes as they are stored.
     func bytes(_ column: Int32) -> [UInt8]? {
         guard sqlite3_column_type(handle, column) != SQLITE_NULL else { return nil }
         let start = sqlite3_column_blob(handle, column)

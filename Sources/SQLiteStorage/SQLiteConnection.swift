@@ -101,7 +101,7 @@ enum SQLiteConnection {
 }
 
 extension StoreOpenError {
-    fileprivate init(_ error: DatabaseError, path: String) {
+    init(_ error: DatabaseError, path: String) {
         let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {
         case .SQLITE_NOTADB, .SQLITE_CORRUPT:

@@ -30,17 +30,24 @@ struct Parameters: ~Copyable {
 
     /// Nil binds NULL.
     mutating func bind(_ text: String?) {
-        index += 1
         guard var text else {
+            index += 1
             sqlite3_bind_null(handle, index)
             return
         }
-        text.withUTF8 { bytes in
-            // An empty buffer may have no address, which SQLite would take for NULL.
-            let address = UnsafeRawPointer(bytes.baseAddress ?? Self.nothing)
-                .assumingMemoryBound(to: CChar.self)
-            sqlite3_bind_text(handle, index, address, Int32(bytes.count), Self.copied)
-        }
+        text.withUTF8 { bind(text: $0) }
+    }
+
+    /// A text by its bytes, which a damaged one has that are not UTF-8.
+    mutating func bind(text: [UInt8]) {
+        text.withUnsafeBufferPointer { bind(text: $0) }
+    }
+
+    private mutating func bind(text: UnsafeBufferPointer<UInt8>) {
+        index += 1
+        // An empty buffer may have no address, which SQLite would take for NULL.
+        let address = UnsafeRawPointer(text.baseAddress ?? Self.nothing).assumingMemoryBound(to: CChar.self)
+        sqlite3_bind_text(handle, index, address, Int32(text.count), Self.copied)
     }
 
     mutating func bind(_ identifier: Identifier) {
@@ -51,10 +58,7 @@ struct Parameters: ~Copyable {
     mutating func bind(packed identifier: Identifier) {
         var text = identifier.text
         guard let (high, low) = text.withUTF8({ PackedKey.uuid($0) }) else { return bind(text) }
-        index += 1
-        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bytes in
-            _ = sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.copied)
-        }
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bind(blob: $0) }
     }
 
     /// Nil binds NULL.
@@ -70,10 +74,14 @@ struct Parameters: ~Copyable {
     /// Binds a channel's version as `PackedKey` has it.
     mutating func bind(packedVersion version: Identifier) {
         guard let packed = PackedKey.version(version.text) else { return bind(version) }
+        packed.withUnsafeBytes { bind(blob: $0) }
+    }
+
+    /// A packed key by its bytes.
+    mutating func bind(blob bytes: UnsafeRawBufferPointer) {
         index += 1
-        packed.withUnsafeBytes { bytes in
-            _ = sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), Self.copied)
-        }
+        sqlite3_bind_blob(
+            handle, index, bytes.baseAddress ?? UnsafeRawPointer(Self.nothing), Int32(bytes.count), Self.copied)
     }
 
     /// Four parameters, in the order of the keys that begin with a checkpoint's id.

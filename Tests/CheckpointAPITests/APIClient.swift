@@ -84,6 +84,8 @@ struct FailingStore: CheckpointStore, StoreMaintenance {
     func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] { throw error }
     func deleteThread(_ thread: ThreadKey) async throws(StoreError) { throw error }
     func probe() async throws(StoreError) { throw error }
-    func verify() async throws(StoreError) -> [String] { throw error }
+    func verify(
+        _ report: @escaping @Sendable (VerifyProgress) -> Void
+    ) async throws(StoreError) -> StoreVerification { throw error }
     func close() async {}
 }

@@ -38,5 +38,5 @@ package enum Backend: String, CaseIterable, Sendable {
 
 /// What `verify` found after a test.
 package struct DamagedStore: Error {
-    package let problems: [String]
+    package let problems: [StoreDamage]
 }

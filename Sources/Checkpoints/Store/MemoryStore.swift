@@ -133,9 +133,17 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
         try checkOpen("probe the store")
     }
 
-    package func verify() throws(StoreError) -> [String] {
+    /// There is nothing that could be damaged: counts what there is.
+    package func verify(_ report: @Sendable (VerifyProgress) -> Void) throws(StoreError) -> StoreVerification {
         try checkOpen("verify the store")
-        return []
+        var counts = StoreCounts(threads: threads.count)
+        for contents in threads.values {
+            counts.checkpoints += contents.checkpoints.count
+            counts.blobs += contents.blobs.count
+            counts.writes += contents.writes.values.reduce(0) { $0 + $1.count }
+        }
+        report(VerifyProgress(checked: counts, fraction: 1, damageCount: 0))
+        return StoreVerification(checked: counts, damage: [])
     }
 
     package func close() {

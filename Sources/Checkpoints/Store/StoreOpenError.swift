@@ -13,6 +13,8 @@ package struct StoreOpenError: Error, Sendable, CustomStringConvertible {
         case foreign
         /// A newer version of the program has changed the layout.
         case newerSchema
+        /// An older version wrote it, and what was asked for does not bring it up to date.
+        case olderSchema
     }
 
     package let kind: Kind

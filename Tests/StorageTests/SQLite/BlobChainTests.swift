@@ -155,8 +155,9 @@ struct BlobChainTests {
         }
         let other = try await store.tuple(in: ThreadKey("t2"), namespace: "", id: nil)
         #expect(other?.blobs.first?.bytes == values[0])
-        let problems = try await store.verify()
-        #expect(problems.count == 4 && problems.allSatisfy { $0.contains("channel a in thread t1 is damaged") })
+        let damage = try await store.verify()
+        #expect(damage.count == 4 && damage.allSatisfy { $0.kind == .blob && $0.thread == thread && $0.channel == "a" })
+        #expect(damage.map(\.version) == (4..<8).map { Identifier(Self.version($0)) })
         // What is put next does not build on it.
         let next = values[7] + Self.random(100, &random)
         try await put([next], into: store, from: 8)

@@ -141,30 +141,4 @@ struct SQLiteFileTests {
         #expect(bytes.range(of: Data(mark.utf8)) == nil)
         #expect(bytes.range(of: Data(#"{"id":"c1"}"#.utf8)) != nil, "another thread's document is where this looks")
     }
-
-    @Test("verify names what is damaged")
-    func verify() async throws {
-        let directory = try TemporaryDirectory()
-        let store = try SQLiteStore(path: directory.file("a.db"))
-        try await store.put(.sample(), blobs: [])
-        await store.close()
-        try await DatabaseQueue(path: directory.file("a.db")).write { db in
-            try db.execute(sql: "UPDATE checkpoints SET payload = x'7b'")
-            try db.execute(
-                sql:
-                    "INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, encoding) VALUES (9, '', '', '', '', 0, 3)"
-            )
-        }
-        let again = try SQLiteStore(path: directory.file("a.db"))
-        let problems = try await again.verify()
-        #expect(problems.count == 2)
-        #expect(problems.contains { $0.contains("1 rows of blobs belong to no thread") })
-        #expect(problems.contains { $0.contains("the document of checkpoint row 1 is damaged") })
-        // A read of the damaged one is an error, never other bytes.
-        let error = await #expect(throws: StoreError.self) {
-            try await again.tuple(in: ThreadKey("t1"), namespace: "", id: "c1")
-        }
-        #expect(error?.kind == .corrupt)
-        await again.close()
-    }
 }

@@ -1,0 +1,240 @@
+import Checkpoints
+import Foundation
+import GRDB
+import JSON
+import SQLiteStorage
+import Synchronization
+import TestSupport
+import Testing
+
+/// Every kind of damage is named with its thread, and nothing else is.
+@Suite("Verify", .timeLimit(.minutes(2)))
+struct VerifyTests {
+    private static let versions = 8
+
+    /// A closed store with threads t1, t2 and, of tenant acme, t1: each with eight checkpoints, a chain of as many
+    /// versions of `messages`, three writes of a checkpoint and one of an awaited one.
+    private func withFile(_ body: (String) async throws -> Void) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("a.db")
+        let store = try SQLiteStore(path: path)
+        for thread in [ThreadKey("t1"), ThreadKey("t2"), ThreadKey("t1", tenant: Tenant(name: "acme"))] {
+            try await Self.fill(thread, store)
+        }
+        await store.close()
+        try await body(path)
+    }
+
+    private static func fill(_ thread: ThreadKey, _ store: SQLiteStore) async throws {
+        var value: [UInt8] = []
+        for number in 1...versions {
+            for word in 0..<200 { value += Array("word \(number * word) ".utf8) }
+            let document = JSONText(stringLiteral: #"{"channel_versions":{"messages":"\#(number)"}}"#)
+            let key = CheckpointKey.sample(Identifier("c\(number)"), thread: thread)
+            let blob = ChannelBlob.sample("messages", Identifier("\(number)"), value)
+            try await store.put(.sample(key, document: document), blobs: [blob])
+        }
+        for id: Identifier in ["c1", "c9"] {
+            let writes = (0..<(id == "c1" ? 3 : 1)).map { PendingWrite.sample("task", Int32($0)) }
+            try await store.putWrites(
+                writes, for: .sample(id, thread: thread, namespace: "sub"), onConflict: .keepFirst)
+        }
+    }
+
+    private func change(_ path: String, _ sql: String) async throws {
+        let database = try DatabaseQueue(path: path)
+        try await database.write { try $0.execute(sql: sql) }
+        try database.close()
+    }
+
+    private func damage(of path: String) async throws -> [StoreDamage] {
+        try await SQLiteStore.verify(path: path) { _ in }.damage
+    }
+
+    @Test("a sound store has no damage, and everything in it is counted")
+    func sound() async throws {
+        try await withFile { path in
+            let fractions = Mutex<[Double]>([])
+            let found = try await SQLiteStore.verify(path: path) { progress in
+                #expect(progress.damageCount == 0)
+                if let fraction = progress.fraction { fractions.withLock { $0.append(fraction) } }
+            }
+            #expect(
+                found
+                    == StoreVerification(checked: .init(threads: 3, checkpoints: 24, blobs: 24, writes: 12), damage: [])
+            )
+            let shown = fractions.withLock(\.self)
+            #expect(shown == shown.sorted() && shown.last == 1)
+        }
+    }
+
+    @Test("an empty store has no damage")
+    func empty() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        #expect(try await store.verify { _ in } == StoreVerification(checked: StoreCounts(), damage: []))
+        await store.close()
+    }
+
+    struct Case: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        let sql: String
+        let expected: [String]
+
+        init(_ name: String, _ sql: String, _ expected: [String]) {
+            testDescription = name
+            self.sql = sql
+            self.expected = expected
+        }
+    }
+
+    private static let t1 = "thread = (SELECT thread FROM threads WHERE tenant = '' AND thread_id = 't1')"
+    private static let acme = "thread = (SELECT thread FROM threads WHERE tenant = 'acme')"
+
+    /// Flips a bit in the middle of the payload.
+    private static let flipped = """
+        CAST(substr(payload, 1, length(payload) / 2) AS BLOB) || char(1) || substr(payload, length(payload) / 2 + 2)
+        """
+
+    static let cases = [
+        Case(
+            "a payload with another byte, in the last version",
+            "UPDATE blobs SET payload = CAST(\(flipped) AS BLOB) WHERE version = '8' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "8": blob row 8: its bytes are damaged"#]
+        ),
+        Case(
+            "a payload with another byte, which others are read through",
+            "UPDATE blobs SET payload = CAST(\(flipped) AS BLOB) WHERE version = '5' AND \(acme)",
+            (5...8).map {
+                #"blob of tenant "acme", thread "t1", channel "messages", version "\#($0)": "#
+                    + "blob row 21: its bytes are damaged"
+            }
+        ),
+        Case(
+            "a base that is missing",
+            "DELETE FROM blobs WHERE version = '7' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "8": blob row 7: it is missing"#]
+        ),
+        Case(
+            "a base in another thread",
+            "UPDATE blobs SET base = 9 WHERE version = '2' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "2": blob row 2: its base belongs to another channel"#]
+        ),
+        Case(
+            "an encoding that does not exist",
+            "UPDATE blobs SET encoding = 77 WHERE version = '8' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "8": a row has an unknown encoding"#]
+        ),
+        Case(
+            "a document that is cut",
+            "UPDATE checkpoints SET payload = substr(payload, 1, 9) WHERE checkpoint_id = 'c3' AND \(acme)",
+            [#"checkpoint of tenant "acme", thread "t1", checkpoint "c3": checkpoint row 19: its bytes are damaged"#]
+        ),
+        Case(
+            "metadata that is empty",
+            "UPDATE checkpoints SET metadata_bytes = 0 WHERE checkpoint_id = 'c3' AND \(t1)",
+            [
+                #"checkpoint of thread "t1", checkpoint "c3": checkpoint row 3: its metadata is not JSON: "#
+                    + "Expecting value: byte 0 (char 0)"
+            ]
+        ),
+        Case(
+            "rows without a thread",
+            """
+            INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, encoding)
+                VALUES (99, 'n', 'a', '1', '', 0, 3);
+            INSERT INTO checkpoints (thread, checkpoint_ns, checkpoint_id, metadata_bytes, encoding, payload)
+                VALUES (99, 'n', 'c1', 2, 0, x'7b7d7b7d');
+            """,
+            [
+                #"orphan of namespace "n", checkpoint "c1": checkpoint row 25: there is no thread 99"#,
+                #"orphan of namespace "n", channel "a", version "1": blob row 25: there is no thread 99"#,
+            ]
+        ),
+        Case(
+            "writes without a place",
+            "DELETE FROM awaited_checkpoints WHERE tenant = '' AND thread_id = 't1' AND checkpoint_id = 'c1'",
+            [
+                #"unplaced of thread "t1", namespace "sub", checkpoint "c1": "#
+                    + "its writes belong to no checkpoint, and none is awaited there"
+            ]
+        ),
+        Case(
+            "a write that cannot be read",
+            "UPDATE writes SET encoding = 77 WHERE tenant = '' AND thread_id = 't1' AND checkpoint_id = 'c1'",
+            [
+                #"write of thread "t1", namespace "sub", checkpoint "c1", task "task": write row 1: "#
+                    + "a row has an unknown encoding"
+            ]
+        ),
+    ]
+
+    @Test("damage is named with its thread, and no other thread is", arguments: cases)
+    func named(_ damaged: Case) async throws {
+        try await withFile { path in
+            try await change(path, damaged.sql)
+            #expect(try await damage(of: path).map(\.description) == damaged.expected)
+            // An open store says the same.
+            let store = try SQLiteStore(path: path)
+            #expect(try await store.verify().map(\.description) == damaged.expected)
+            await store.close()
+        }
+    }
+
+    @Test("all damages at once are all named")
+    func together() async throws {
+        try await withFile { path in
+            // Not those that fall on the rows of another case.
+            for number in [1, 4, 5, 6, 7, 8, 9] { try await change(path, Self.cases[number].sql) }
+            let found = try await damage(of: path)
+            #expect(found.count == 11)
+            #expect(Set(found.map(\.kind)) == [.checkpoint, .blob, .write, .orphan, .unplaced])
+        }
+    }
+
+    @Test("damage in one of many pages of rows is found, and every row is counted once")
+    func pages() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("a.db")
+        let store = try SQLiteStore(path: path)
+        for thread in 0..<10 {
+            for number in 0..<70 {
+                let key = CheckpointKey.sample(Identifier("c\(number)"), thread: ThreadKey(Identifier("t\(thread)")))
+                try await store.put(.sample(key), blobs: [.sample("a", Identifier("\(number)"))])
+                try await store.putWrites([.sample("x"), .sample("y")], for: key, onConflict: .keepFirst)
+            }
+        }
+        await store.close()
+        try await change(path, "UPDATE checkpoints SET payload = x'7b' WHERE checkpoint % 7 = 0")
+        try await change(path, "UPDATE writes SET encoding = 77 WHERE thread_id = 't6' AND task_id = 'y'")
+        let found = try await SQLiteStore.verify(path: path) { _ in }
+        #expect(found.checked == StoreCounts(threads: 10, checkpoints: 700, blobs: 700, writes: 1_400 - 70))
+        #expect(found.damage.count { $0.kind == .checkpoint } == 100)
+        #expect(found.damage.count { $0.kind == .write && $0.thread == ThreadKey("t6") && $0.taskID == "y" } == 70)
+        #expect(found.damage.count == 170)
+    }
+
+    @Test("ids with NUL, and texts that are no UTF-8 any more, neither stop the walk nor hide a row")
+    func oddTexts() async throws {
+        try await withFile { path in
+            let store = try SQLiteStore(path: path)
+            let odd = CheckpointKey.sample("a\0b", thread: ThreadKey("t\0"), namespace: "\u{1b}[2J")
+            try await store.put(.sample(odd), blobs: [.sample("c\0d", "1\0")])
+            try await store.putWrites([.sample("e\0f")], for: odd, onConflict: .keepFirst)
+            #expect(try await store.verify() == [])
+            await store.close()
+            try await change(
+                path,
+                "UPDATE writes SET encoding = 77, task_id = CAST(x'74ff80' AS TEXT) WHERE thread_id = CAST(x'7400' AS TEXT)"
+            )
+            let found = try await SQLiteStore.verify(path: path) { _ in }
+            #expect(found.checked.writes == 12)
+            #expect(
+                found.damage.map(\.description) == [
+                    #"write of thread "t\u{0}", namespace "\u{1b}[2J", checkpoint "a\u{0}b", task "t\#u{fffd}\#u{fffd}": "#
+                        + "write row 7: a row has an unknown encoding"
+                ]
+            )
+        }
+    }
+}

@@ -124,6 +124,8 @@ let package = Package(
             name: "MilepostTests",
             dependencies: [
                 "CheckpointAPI",
+                "Checkpoints",
+                "JSON",
                 "Observability",
                 "milepost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

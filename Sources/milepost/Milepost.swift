@@ -16,7 +16,7 @@ struct Milepost: AsyncParsableCommand {
             then point agents at http://localhost:5003.
             """,
         version: Version.current,
-        subcommands: [Serve.self]
+        subcommands: [Serve.self, Verify.self]
     )
 
     static func main() async {

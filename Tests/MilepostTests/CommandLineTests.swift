@@ -1,4 +1,6 @@
 import ArgumentParser
+import Checkpoints
+import JSON
 import Testing
 
 @testable import milepost
@@ -21,6 +23,58 @@ struct CommandLineTests {
             let error = #expect(throws: (any Error).self) { try Milepost.parseAsRoot(arguments) }
             #expect(error.map { Milepost.exitCode(for: $0) } == .validationFailure)
         }
+    }
+
+    @Test("verify is found, takes the store that serve would have, and what is unknown is a usage error")
+    func verify() throws {
+        let command = try #require(try Milepost.parseAsRoot(["verify"]) as? Verify)
+        #expect(command.store == nil && !command.json)
+        let given = try #require(try Milepost.parseAsRoot(["verify", "--store", "sqlite:a.db", "--json"]) as? Verify)
+        #expect(given.store == "sqlite:a.db" && given.json)
+        for arguments in [["verify", "--port", "1"], ["verify", "a.db"], ["verify", "--store"]] {
+            let error = #expect(throws: (any Error).self) { try Milepost.parseAsRoot(arguments) }
+            #expect(error.map { Milepost.exitCode(for: $0) } == .validationFailure)
+        }
+    }
+
+    @Test("verify refuses a store in memory as wrong usage, and a file that is not there as the machine's state")
+    func verifyRefusals() async throws {
+        for (store, isUsage) in [("memory:", true), ("nonsense", true), ("sqlite:/nowhere/a.db", false)] {
+            let command = try #require(try Milepost.parseAsRoot(["verify", "--store", store]) as? Verify)
+            let error = await #expect(throws: StartError.self) { try await command.run() }
+            #expect(error?.isUsage == isUsage)
+        }
+    }
+
+    @Test("what verify prints for a person, and as JSON")
+    func verifyOutput() throws {
+        let counts = StoreCounts(threads: 12, checkpoints: 1_234, blobs: 5_678_901, writes: 0)
+        let sound = StoreVerification(checked: counts, damage: [])
+        #expect(sound.summary == "checked 1,234 checkpoints, 5,678,901 blobs, 0 writes of 12 threads: no damage")
+        let thread = ThreadKey("t", tenant: Tenant(name: "acme"))
+        let damage = StoreDamage(.blob, thread: thread, namespace: "n", channel: "c", version: "1", detail: "gone")
+        let damaged = StoreVerification(checked: StoreCounts(), damage: [damage, StoreDamage(.file, detail: "page 3")])
+        #expect(damaged.summary == "checked 0 checkpoints, 0 blobs, 0 writes of 0 threads: 2 problems")
+        #expect(
+            String(decoding: damaged.json(of: .sqlite(path: "a.db")).text.bytes, as: UTF8.self) == """
+                {"store":"sqlite:a.db","ok":false,"threads":0,"checkpoints":0,"blobs":0,"writes":0,"problems":[\
+                {"what":"blob","tenant":"acme","thread_id":"t","checkpoint_ns":"n","checkpoint_id":null,"channel":"c",\
+                "version":"1","task_id":null,"detail":"gone"},\
+                {"what":"file","tenant":null,"thread_id":null,"checkpoint_ns":null,"checkpoint_id":null,"channel":null,\
+                "version":null,"task_id":null,"detail":"page 3"}]}
+                """
+        )
+        let progress = VerifyProgress(checked: counts, fraction: 0.429, damageCount: 3)
+        #expect(progress.line == "42%  1,234 checkpoints, 5,678,901 blobs, 0 writes, 3 damaged")
+    }
+
+    @Test(
+        "numbers have a comma before every third digit",
+        arguments: [
+            (0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (-1_000, "-1,000"),
+        ])
+    func grouping(_ number: Int, _ text: String) {
+        #expect(number.grouped == text)
     }
 
     @Test("help says what to type, and names every option")

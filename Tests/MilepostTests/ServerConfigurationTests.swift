@@ -53,6 +53,24 @@ struct ServerConfigurationTests {
         #expect(configuration.logLevel == .info)
     }
 
+    @Test("a command that needs only the store finds the one that a server would open")
+    func store() async throws {
+        func store(_ url: String?, _ environment: [String: String]) async throws -> StoreConfiguration {
+            let environment = EnvironmentVariablesProvider(environmentVariables: environment)
+            return try await ServerConfiguration.readStore(url, environment: environment)
+        }
+        #expect(try await store(nil, [:]) == .sqlite(path: "milepost.db"))
+        #expect(try await store(nil, ["MILEPOST_STORE": "sqlite:a.db"]) == .sqlite(path: "a.db"))
+        #expect(try await store("sqlite:b.db", ["MILEPOST_STORE": "sqlite:a.db"]) == .sqlite(path: "b.db"))
+        // A server's other settings are none of its business.
+        #expect(try await store(nil, ["MILEPOST_PORT": "x"]) == .sqlite(path: "milepost.db"))
+        try await withFile(#"{"store":"sqlite:c.db"}"#) { path in
+            let found = try await store(nil, ["MILEPOST_CONFIG": path])
+            #expect(found == .sqlite(path: "c.db"))
+        }
+        await #expect(throws: StartError.self) { try await store("nonsense", [:]) }
+    }
+
     @Test("the command line counts before the environment, and that before the file")
     func precedence() async throws {
         try await withFile(#"{"host":"file","port":1,"store":"memory:","log-level":"error"}"#) { path in

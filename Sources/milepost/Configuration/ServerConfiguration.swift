@@ -43,15 +43,35 @@ struct ServerConfiguration {
         _ options: ServerOptions,
         environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
     ) async throws -> ServerConfiguration {
+        try ServerConfiguration(await sources(options.provider, file: options.config, environment))
+    }
+
+    /// The store that a server started in this environment would open, for a command that takes nothing else of it.
+    ///
+    /// `url` is what was given on the command line.
+    static func readStore(
+        _ url: String?,
+        environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
+    ) async throws -> StoreConfiguration {
+        let values = url.map { [AbsoluteConfigKey(["store"]): ConfigValue(.string($0), isSecret: false)] }
+        let provider = InMemoryProvider(name: "command line", values: values ?? [:])
+        return try store(await sources(provider, file: nil, environment))
+    }
+
+    private static func sources(
+        _ commandLine: InMemoryProvider,
+        file: String?,
+        _ environment: EnvironmentVariablesProvider
+    ) async throws -> ConfigReader {
         let environment = environment.prefixKeys(with: "milepost")
-        var providers: [any ConfigProvider] = [options.provider, environment]
-        let file = options.config ?? ConfigReader(provider: environment).string(forKey: "config")
+        var providers: [any ConfigProvider] = [commandLine, environment]
+        let file = file ?? ConfigReader(provider: environment).string(forKey: "config")
         if let file {
             providers.append(try await fileProvider(file))
         }
         let defaults = keys.map { (AbsoluteConfigKey([$0.name]), $0.default) }
         providers.append(InMemoryProvider(name: "defaults", values: Dictionary(uniqueKeysWithValues: defaults)))
-        return try ServerConfiguration(ConfigReader(providers: providers))
+        return ConfigReader(providers: providers)
     }
 
     init(_ config: ConfigReader) throws {
@@ -60,7 +80,7 @@ struct ServerConfiguration {
         guard (0...65_535).contains(port) else {
             throw StartError.usage("port is \(port); give a number from 0 to 65535")
         }
-        store = try StoreConfiguration(url: Self.value("store") { try config.requiredString(forKey: "store") })
+        store = try Self.store(config)
         limits = try Self.limits(config)
         let level = try Self.value("log-level") { try config.requiredString(forKey: "log-level") }
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -76,6 +96,10 @@ struct ServerConfiguration {
         } else {
             throw StartError.usage("log-format '\(format)' is not known; use json or text")
         }
+    }
+
+    private static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
+        try StoreConfiguration(url: value("store") { try config.requiredString(forKey: "store") })
     }
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {

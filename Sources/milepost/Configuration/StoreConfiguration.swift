@@ -30,6 +30,24 @@ enum StoreConfiguration: Hashable {
         }
     }
 
+    /// Looks for damage in it without opening it to serve: a server may have it open meanwhile.
+    ///
+    /// Nothing is made and nothing is changed.
+    func verify(_ report: @escaping @Sendable (VerifyProgress) -> Void) async throws -> StoreVerification {
+        switch self {
+        case .memory:
+            throw StartError.usage("--store memory: is in its server alone and cannot be verified; use sqlite:PATH")
+        case .sqlite(let path):
+            do {
+                return try await SQLiteStore.verify(path: path, report)
+            } catch let error as StoreOpenError {
+                throw StartError.machine(error.description)
+            } catch let error as StoreError {
+                throw StartError.machine("\(error.debugDescription) in \(path); try again, and check its disk")
+            }
+        }
+    }
+
     /// For the log.
     var description: String {
         switch self {

@@ -23,10 +23,11 @@ enum BlobChain {
     /// Values shorter than this are kept by themselves: they do not grow with a conversation.
     static let shortestChained = 2_048
 
-    struct Link {
+    private struct Link {
         let row: Int64
         let position: Int64
         let base: Int64?
+        let version: Identifier
     }
 
     // MARK: - Writing
@@ -63,11 +64,10 @@ enum BlobChain {
         _ blob: ChannelBlob,
         thread: Int64?,
         namespace: Identifier,
-        in db: Database,
-        _ recent: RecentBlobs
+        in snapshot: Snapshot
     ) throws -> Placed {
         guard let bytes = blob.bytes, isChained(blob) else { return .alone(blob) }
-        guard let thread, let newest = try newest(thread, namespace, blob.channel, db) else {
+        guard let thread, let newest = try newest(thread, namespace, blob.channel, snapshot.db) else {
             return .alone(blob, isChained: true)
         }
         let position = newest.position + 1
@@ -75,13 +75,14 @@ enum BlobChain {
         var base = newest
         // The base of a position is always the one before it, or on that one's way to the beginning.
         while base.position > position - step(to: position), let next = base.base {
-            base = try link(next, db)
+            base = try link(next, snapshot.db)
         }
-        guard
-            // A base that is damaged must not be built on: then this version begins a new chain.
-            let baseBytes = try? self.bytes(ofRow: base.row, thread: thread, in: db, recent),
-            let stored = StoredBytes.splice(bytes, from: baseBytes)
-        else { return .alone(blob, newest: newest.row, isChained: true) }
+        let key = RecentBlobs.Key(thread, namespace, ChannelVersion(channel: blob.channel, version: base.version))
+        // A base that is damaged must not be built on: then this version begins a new chain.
+        let baseBytes = try? snapshot.blob(key, { try read(base.row, in: snapshot.db) })?.bytes
+        guard let baseBytes, let stored = StoredBytes.splice(bytes, from: baseBytes) else {
+            return .alone(blob, newest: newest.row, isChained: true)
+        }
         return Placed(
             blob: blob,
             stored: stored,
@@ -99,20 +100,14 @@ enum BlobChain {
         return step
     }
 
-    /// Stores a blob, unless its version is there: the first bytes stay.
+    /// Stores a blob, unless its version is there: the first bytes stay, and false is returned.
     ///
     /// A place that has become wrong, because another version came first, is chosen again.
-    /// Returns the row; nil when the version was there.
-    static func insert(
-        _ placed: Placed,
-        thread: Int64,
-        namespace: Identifier,
-        in db: Database,
-        _ recent: RecentBlobs
-    ) throws -> Int64? {
+    static func insert(_ placed: Placed, _ key: RecentBlobs.Key, in snapshot: Snapshot) throws -> Bool {
+        let db = snapshot.db
         var placed = placed
-        if placed.isChained, try newest(thread, namespace, placed.blob.channel, db)?.row != placed.newest {
-            placed = try place(placed.blob, thread: thread, namespace: namespace, in: db, recent)
+        if placed.isChained, try newest(key.thread, key.namespace, key.channel, db)?.row != placed.newest {
+            placed = try place(placed.blob, thread: key.thread, namespace: key.namespace, in: snapshot)
         }
         let statement = try db.cachedStatement(
             sql: """
@@ -123,10 +118,10 @@ enum BlobChain {
         )
         try placed.stored.payload.withBytes { payload in
             try statement.run { parameters in
-                parameters.bind(thread)
-                parameters.bind(namespace)
-                parameters.bind(placed.blob.channel)
-                parameters.bind(packedVersion: placed.blob.version)
+                parameters.bind(key.thread)
+                parameters.bind(key.namespace)
+                parameters.bind(key.channel)
+                parameters.bind(packedVersion: key.version)
                 parameters.bind(placed.blob.type)
                 parameters.bind(placed.position)
                 parameters.bind(placed.base)
@@ -134,7 +129,7 @@ enum BlobChain {
                 parameters.bind(inPlace: payload)
             }
         }
-        return db.changesCount == 0 ? nil : db.lastInsertedRowID
+        return db.changesCount > 0
     }
 
     /// LangGraph's versions are numbers with leading zeros: the greatest is the newest, and any other would do too.
@@ -146,7 +141,7 @@ enum BlobChain {
     ) throws -> Link? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT blob, position, base FROM blobs
+                SELECT \(linkColumns) FROM blobs
                 WHERE thread = ? AND checkpoint_ns = ? AND channel = ? ORDER BY version DESC LIMIT 1
                 """
         )
@@ -155,74 +150,70 @@ enum BlobChain {
             parameters.bind(namespace)
             parameters.bind(channel)
         } _: { row in
-            Link(row: row.integer(0), position: row.integer(1), base: row.optionalInteger(2))
+            link(row)
         }
     }
 
     private static func link(_ row: Int64, _ db: Database) throws -> Link {
-        let statement = try db.cachedStatement(sql: "SELECT blob, position, base FROM blobs WHERE blob = ?")
+        let statement = try db.cachedStatement(sql: "SELECT \(linkColumns) FROM blobs WHERE blob = ?")
         let found = try statement.firstRow { parameters in
             parameters.bind(row)
         } _: { row in
-            Link(row: row.integer(0), position: row.integer(1), base: row.optionalInteger(2))
+            link(row)
         }
         guard let found else { throw damaged(row, "it is missing") }
         return found
+    }
+
+    /// What `link` reads, in its order.
+    private static let linkColumns = "blob, position, base, version"
+
+    private static func link(_ row: borrowing ResultRow) -> Link {
+        Link(
+            row: row.integer(0),
+            position: row.integer(1),
+            base: row.optionalInteger(2),
+            version: row.packedVersion(3)
+        )
     }
 
     // MARK: - Reading
 
     /// The blob of a channel at a version; nil when there is none.
     ///
-    /// Costs a look-up, and unless it is in memory one for each link of its chain.
+    /// Costs nothing but a look into memory if it was put or read lately; else a look-up, and one for each link of its
+    /// chain.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
     static func blob(
         _ version: ChannelVersion,
         thread: Int64,
         namespace: Identifier,
-        in db: Database,
-        _ recent: RecentBlobs
+        in snapshot: Snapshot
     ) throws -> ChannelBlob? {
-        let find = try db.cachedStatement(
-            sql: "SELECT blob FROM blobs WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
-        )
-        let row = try find.firstRow { parameters in
-            parameters.bind(thread)
-            parameters.bind(namespace)
-            parameters.bind(version.channel)
-            parameters.bind(packedVersion: version.version)
-        } _: { row in
-            row.integer(0)
+        let found = try snapshot.blob(RecentBlobs.Key(thread, namespace, version)) {
+            let find = try snapshot.db.cachedStatement(
+                sql: "SELECT blob FROM blobs WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
+            )
+            let row = try find.firstRow { parameters in
+                parameters.bind(thread)
+                parameters.bind(namespace)
+                parameters.bind(version.channel)
+                parameters.bind(packedVersion: version.version)
+            } _: { row in
+                row.integer(0)
+            }
+            return try row.map { try read($0, in: snapshot.db) }
         }
-        guard let row else { return nil }
-        let found = try recent.blob(thread: thread, row: row) ?? read(row, thread, db, recent)
-        return ChannelBlob(channel: version.channel, version: version.version, type: found.type, bytes: found.bytes)
+        return found.map { found in
+            ChannelBlob(channel: version.channel, version: version.version, type: found.type, bytes: found.bytes)
+        }
     }
 
-    /// The bytes of the blob in a row, which its chain is followed for.
+    /// The blob in a row, read from the file, whose chain is followed to its beginning.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
-    static func bytes(ofRow row: Int64, thread: Int64, in db: Database, _ recent: RecentBlobs) throws -> [UInt8] {
-        try (recent.blob(thread: thread, row: row) ?? read(row, thread, db, recent)).bytes ?? []
-    }
-
-    private static func read(
-        _ row: Int64,
-        _ thread: Int64,
-        _ db: Database,
-        _ recent: RecentBlobs
-    ) throws -> RecentBlobs.Blob {
-        let (type, bytes) = try read(row, in: db)
-        let blob = RecentBlobs.Blob(type: type, bytes: bytes)
-        recent.add(blob, thread: thread, row: row)
-        return blob
-    }
-
-    /// The same from the file alone.
-    ///
-    /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
-    static func read(_ row: Int64, in db: Database) throws -> (type: String, bytes: [UInt8]?) {
+    static func read(_ row: Int64, in db: Database) throws -> RecentBlobs.Blob {
         let statement = try db.cachedStatement(sql: "SELECT base, encoding, payload, type FROM blobs WHERE blob = ?")
         var type: String?
         var links: [(row: Int64, stored: StoredBytes)] = []
@@ -248,7 +239,7 @@ enum BlobChain {
                 throw damaged(link.row, error.detail)
             }
         }
-        return (type ?? "", bytes)
+        return RecentBlobs.Blob(type: type ?? "", bytes: bytes)
     }
 
     private static func damaged(_ row: Int64, _ detail: String) -> StoreError {

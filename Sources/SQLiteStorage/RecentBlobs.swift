@@ -1,70 +1,107 @@
+import Checkpoints
 import Synchronization
+
+/// How far the store's changes have come, as numbers: which snapshot sees which commit.
+final class CommitClock: Sendable {
+    private let begun = Atomic(0)
+    private let done = Atomic(0)
+
+    /// Called by the writer before a commit becomes visible, and when it has.
+    func begin() { begun.add(1, ordering: .sequentiallyConsistent) }
+    func end() { done.store(begun.load(ordering: .sequentiallyConsistent), ordering: .sequentiallyConsistent) }
+
+    /// Every snapshot that begins from now on sees the commits up to this one.
+    var seenByAll: Int { done.load(ordering: .sequentiallyConsistent) }
+    /// No snapshot that has begun by now sees a later commit.
+    var seenByAny: Int { begun.load(ordering: .sequentiallyConsistent) }
+}
 
 /// The blobs that were put or read lately, in memory: the next step of an agent reads what the last one put, and its
 /// next versions are made from it.
 ///
-/// A row of `blobs` is never changed while its thread exists, and a thread's number is never used for another while the
-/// process runs (`ThreadNumbers`): so (thread, row) names the same bytes for ever, and nothing here can be out of date. Who asks
-/// has found the row in its own snapshot, which decides what is there.
+/// A version of a channel never changes while its thread exists, and a thread's number is never used for another while
+/// the process runs (`ThreadNumbers`): so a key names the same bytes for ever, and nothing here can be out of date. It
+/// could be too new for a snapshot: so each blob has the number of a commit by which it was there.
 final class RecentBlobs: Sendable {
+    struct Key: Hashable, Sendable {
+        let thread: Int64
+        let namespace: Identifier
+        let channel: Identifier
+        let version: Identifier
+
+        init(_ thread: Int64, _ namespace: Identifier, _ version: ChannelVersion) {
+            self.thread = thread
+            self.namespace = namespace
+            channel = version.channel
+            self.version = version.version
+        }
+
+        init(_ thread: Int64, _ namespace: Identifier, _ blob: ChannelBlob) {
+            self.init(thread, namespace, ChannelVersion(channel: blob.channel, version: blob.version))
+        }
+    }
+
     struct Blob: Sendable {
         let type: String
         let bytes: [UInt8]?
     }
 
-    private struct Row: Hashable {
-        let thread: Int64
-        let row: Int64
+    private struct Entry {
+        let blob: Blob
+        let commit: Int
     }
 
     /// Two halves: what is used moves to the younger one; once that is full, the older one is forgotten.
     private struct Halves {
-        var younger: [Row: Blob] = [:]
-        var older: [Row: Blob] = [:]
+        var younger: [Key: Entry] = [:]
+        var older: [Key: Entry] = [:]
         var youngerBytes = 0
+
+        mutating func add(_ entry: Entry, _ key: Key) {
+            let bytes = RecentBlobs.bytes(of: entry.blob)
+            if youngerBytes + bytes > RecentBlobs.limit / 2 {
+                older = younger
+                younger = [:]
+                youngerBytes = 0
+            }
+            if younger.updateValue(entry, forKey: key) == nil { youngerBytes += bytes }
+        }
     }
 
     /// Bytes that are held at most.
     private static let limit = 32 << 20
     /// What an entry takes beside its bytes.
-    private static let overhead = 128
+    private static let overhead = 256
+
+    private static func bytes(of blob: Blob) -> Int { (blob.bytes?.count ?? 0) + overhead }
 
     private let halves = Mutex(Halves())
 
-    func blob(thread: Int64, row: Int64) -> Blob? {
-        let row = Row(thread: thread, row: row)
-        return halves.withLock { halves in
-            if let found = halves.younger[row] { return found }
-            guard let found = halves.older.removeValue(forKey: row) else { return nil }
-            Self.add(found, row, to: &halves)
+    /// The blob, if the snapshot with this number sees it.
+    func blob(_ key: Key, seenAt commit: Int) -> Blob? {
+        let entry: Entry? = halves.withLock { halves in
+            if let found = halves.younger[key] { return found }
+            guard let found = halves.older.removeValue(forKey: key) else { return nil }
+            halves.add(found, key)
             return found
         }
+        return entry.flatMap { $0.commit <= commit ? $0.blob : nil }
     }
 
-    /// Remembers a blob that has been committed; a very large one is not.
-    func add(_ blob: Blob, thread: Int64, row: Int64) {
-        guard (blob.bytes?.count ?? 0) <= Self.limit / 2 else { return }
-        halves.withLock { Self.add(blob, Row(thread: thread, row: row), to: &$0) }
+    /// Remembers a blob that every snapshot from `commit` on sees; a very large one is not remembered.
+    func add(_ blob: Blob, _ key: Key, commit: Int) {
+        guard Self.bytes(of: blob) <= Self.limit / 2 else { return }
+        halves.withLock { $0.add(Entry(blob: blob, commit: commit), key) }
     }
 
     /// Forgets a thread that has been deleted.
     func forget(thread: Int64) {
         halves.withLock { halves in
             halves.older = halves.older.filter { $0.key.thread != thread }
-            for (row, blob) in halves.younger where row.thread == thread {
-                halves.younger[row] = nil
-                halves.youngerBytes -= (blob.bytes?.count ?? 0) + Self.overhead
+            for (key, entry) in halves.younger where key.thread == thread {
+                halves.younger[key] = nil
+                halves.youngerBytes -= Self.bytes(of: entry.blob)
             }
         }
-    }
-
-    private static func add(_ blob: Blob, _ row: Row, to halves: inout Halves) {
-        let bytes = (blob.bytes?.count ?? 0) + Self.overhead
-        if halves.youngerBytes + bytes > limit / 2 {
-            halves.older = halves.younger
-            halves.younger = [:]
-            halves.youngerBytes = 0
-        }
-        if halves.younger.updateValue(blob, forKey: row) == nil { halves.youngerBytes += bytes }
     }
 }

@@ -10,7 +10,7 @@ import Synchronization
 final class SQLiteReaders: Sendable {
     private struct Read {
         let operation: String
-        let run: @Sendable (Database) -> Void
+        let run: @Sendable (Snapshot) -> Void
         let refuse: @Sendable (StoreError) -> Void
     }
 
@@ -29,8 +29,17 @@ final class SQLiteReaders: Sendable {
 
     private let connections: [Connection]
     private let state: Mutex<State>
+    private let recent: RecentBlobs
+    private let commits: CommitClock
 
-    init(path: String, count: Int) throws {
+    init(
+        path: String,
+        count: Int,
+        _ recent: RecentBlobs = RecentBlobs(),
+        _ commits: CommitClock = CommitClock()
+    ) throws {
+        self.recent = recent
+        self.commits = commits
         connections = try (0..<count).map { number in
             Connection(
                 queue: DispatchQueue(label: "milepost.sqlite.reader.\(number)"),
@@ -43,13 +52,13 @@ final class SQLiteReaders: Sendable {
     /// Returns at once; `answer` is called on a reader's thread with what `body` returns.
     func perform<Value: Sendable>(
         _ operation: String,
-        _ body: @escaping @Sendable (Database) throws -> Value,
+        _ body: @escaping @Sendable (Snapshot) throws -> Value,
         then answer: @escaping @Sendable (Result<Value, StoreError>) -> Void
     ) {
         let read = Read(
             operation: operation,
-            run: { db in
-                answer(Result { try body(db) }.mapError { StoreError($0, during: operation) })
+            run: { snapshot in
+                answer(Result { try body(snapshot) }.mapError { StoreError($0, during: operation) })
             },
             refuse: { answer(.failure($0)) }
         )
@@ -67,7 +76,7 @@ final class SQLiteReaders: Sendable {
     /// The same for a caller with a task.
     func perform<Value: Sendable>(
         _ operation: String,
-        _ body: @escaping @Sendable (Database) throws -> Value
+        _ body: @escaping @Sendable (Snapshot) throws -> Value
     ) async throws(StoreError) -> Value {
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
             perform(operation, body) { continuation.resume(returning: $0) }
@@ -91,9 +100,12 @@ final class SQLiteReaders: Sendable {
         while let batch = takeBatch(number) {
             var answered = 0
             do {
+                // Before the snapshot begins.
+                let commit = commits.seenByAll
                 try connections[number].database.read { db in
+                    let snapshot = Snapshot(db, commit: commit, recent, commits)
                     for read in batch {
-                        read.run(db)
+                        read.run(snapshot)
                         answered += 1
                     }
                 }

@@ -25,11 +25,10 @@ extension SQLiteStore: DirectStore {
         guard blobs.contains(where: BlobChain.isChained) else {
             return write(blobs.map { .alone($0) })
         }
-        let recent = recent
-        readers.perform(operation) { db in
-            let thread = try checkpoint.key.thread.number(in: db)
+        readers.perform(operation) { snapshot in
+            let thread = try checkpoint.key.thread.number(in: snapshot.db)
             return try blobs.map { blob in
-                try BlobChain.place(blob, thread: thread, namespace: checkpoint.key.namespace, in: db, recent)
+                try BlobChain.place(blob, thread: thread, namespace: checkpoint.key.namespace, in: snapshot)
             }
         } then: { result in
             switch result {
@@ -44,7 +43,7 @@ extension SQLiteStore: DirectStore {
         namespace: Identifier,
         id: Identifier?
     ) async throws(StoreError) -> CheckpointTuple? {
-        try await readers.perform("read a checkpoint", reading(thread, namespace, id))
+        try await readers.perform("read a checkpoint", Self.reading(thread, namespace, id))
     }
 
     package func tuple(
@@ -53,7 +52,7 @@ extension SQLiteStore: DirectStore {
         id: Identifier?,
         then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void
     ) {
-        readers.perform("read a checkpoint", reading(thread, namespace, id), then: answer)
+        readers.perform("read a checkpoint", Self.reading(thread, namespace, id), then: answer)
     }
 
     package func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
@@ -77,40 +76,39 @@ extension SQLiteStore: DirectStore {
             try insert(checkpoint, stored, thread: thread, in: transaction.db)
             try arrived(checkpoint.key, transaction)
             for placed in blobs {
-                let namespace = checkpoint.key.namespace
-                let (db, recent) = (transaction.db, transaction.recent)
-                let row = try BlobChain.insert(placed, thread: thread, namespace: namespace, in: db, recent)
-                guard let row else { continue }
+                let key = RecentBlobs.Key(thread, checkpoint.key.namespace, placed.blob)
+                guard try BlobChain.insert(placed, key, in: transaction.snapshot) else { continue }
                 let blob = RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes)
-                transaction.afterCommit { recent.add(blob, thread: thread, row: row) }
+                transaction.afterCommit { recent, commit in recent.add(blob, key, commit: commit) }
             }
         }
     }
 
-    private func reading(
+    private static func reading(
         _ thread: ThreadKey,
         _ namespace: Identifier,
         _ id: Identifier?
-    ) -> @Sendable (Database) throws -> CheckpointTuple? {
-        { [recent] db in
+    ) -> @Sendable (Snapshot) throws -> CheckpointTuple? {
+        { snapshot in
             guard
-                let number = try thread.number(in: db),
-                let checkpoint = try Self.checkpoint(in: thread, number, namespace, id, db)
+                let number = try thread.number(in: snapshot.db),
+                let checkpoint = try checkpoint(in: thread, number, namespace, id, snapshot.db)
             else { return nil }
-            // One look-up by key for each channel that the document names; none for a channel it does not.
+            // One look-up for each channel that the document names, in memory or by key; none for a channel it does not.
             let blobs = try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
-                try BlobChain.blob(pair, thread: number, namespace: checkpoint.key.namespace, in: db, recent)
+                try BlobChain.blob(pair, thread: number, namespace: checkpoint.key.namespace, in: snapshot)
             }
             return CheckpointTuple(
                 checkpoint: checkpoint,
                 blobs: blobs,
-                pendingWrites: try Self.pendingWrites(of: checkpoint.key, in: db)
+                pendingWrites: try pendingWrites(of: checkpoint.key, in: snapshot.db)
             )
         }
     }
 
-    private static func listing(_ query: CheckpointQuery) -> @Sendable (Database) throws -> [Checkpoint] {
-        { db in
+    private static func listing(_ query: CheckpointQuery) -> @Sendable (Snapshot) throws -> [Checkpoint] {
+        { snapshot in
+            let db = snapshot.db
             guard let number = try query.thread.number(in: db) else { return [] }
             var found: [Checkpoint] = []
             try listStatement(query, db).forEachRow { parameters in

@@ -13,8 +13,7 @@ extension SQLiteStore: StoreMaintenance {
             }
             transaction.forget(thread)
             guard let number else { return }
-            let recent = transaction.recent
-            transaction.afterCommit { recent.forget(thread: number) }
+            transaction.afterCommit { recent, _ in recent.forget(thread: number) }
             for table in ["checkpoints", "blobs"] {
                 try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
             }

@@ -135,7 +135,7 @@ private struct StoreWalk {
     private func snapshot<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(StoreError) -> Value {
-        let value = try await reader.perform(Self.operation, body)
+        let value = try await reader.perform(Self.operation) { try body($0.db) }
         // Cut short when the task is cancelled: then there is no pause.
         try? await Task.sleep(for: Self.pause)
         return value

@@ -14,7 +14,6 @@ package final class SQLiteStore: CheckpointStore {
 
     let writer: SQLiteWriter
     let readers: SQLiteReaders
-    let recent = RecentBlobs()
     let path: String
     private let database: DatabaseQueue
     private let lock: Mutex<StoreLock?>
@@ -27,9 +26,10 @@ package final class SQLiteStore: CheckpointStore {
         let path = Self.resolved(path)
         let lock = try StoreLock(for: path)
         do {
+            let (recent, commits) = (RecentBlobs(), CommitClock())
             database = try SQLiteConnection.writer(path: path)
-            writer = try SQLiteWriter(database, recent)
-            readers = try SQLiteReaders(path: path, count: Self.readerCount)
+            writer = try SQLiteWriter(database, recent, commits)
+            readers = try SQLiteReaders(path: path, count: Self.readerCount, recent, commits)
         } catch let error as StoreOpenError {
             throw error
         } catch {

@@ -15,14 +15,18 @@ final class SQLiteWriter: Sendable {
 
     /// What a change may use while it is applied.
     struct Transaction {
-        let db: Database
+        /// What the transaction sees.
+        let snapshot: Snapshot
         let threads: ThreadNumbers
         let checkpoints: KnownCheckpoints
-        let recent: RecentBlobs
         fileprivate let consequences: Consequences
 
+        var db: Database { snapshot.db }
+
         /// Runs `action` once the transaction is durable, before its changes are answered; never when it fails.
-        func afterCommit(_ action: @escaping () -> Void) {
+        ///
+        /// It is given the number of the commit.
+        func afterCommit(_ action: @escaping (_ recent: RecentBlobs, _ commit: Int) -> Void) {
             consequences.actions.append(action)
         }
 
@@ -48,7 +52,7 @@ final class SQLiteWriter: Sendable {
 
     /// What a transaction's changes asked to be done after it.
     fileprivate final class Consequences {
-        var actions: [() -> Void] = []
+        var actions: [(RecentBlobs, Int) -> Void] = []
     }
 
     private struct Change {
@@ -73,10 +77,12 @@ final class SQLiteWriter: Sendable {
     private let state = Mutex(State())
     private let memory: OnWriter<Memory>
     private let recent: RecentBlobs
+    private let commits: CommitClock
 
-    init(_ database: DatabaseQueue, _ recent: RecentBlobs) throws {
+    init(_ database: DatabaseQueue, _ recent: RecentBlobs, _ commits: CommitClock) throws {
         self.database = database
         self.recent = recent
+        self.commits = commits
         memory = try database.writeWithoutTransaction { OnWriter(try Memory($0)) }
     }
 
@@ -163,7 +169,7 @@ final class SQLiteWriter: Sendable {
     private func commit(_ batch: [Change]) {
         switch transaction(batch) {
         case .committed(let consequences):
-            consequences.actions.forEach { $0() }
+            consequences.actions.forEach { $0(recent, commits.seenByAll) }
             state.withLock { $0.commitCount += 1 }
             for change in batch {
                 change.answer(.success(()))
@@ -191,14 +197,15 @@ final class SQLiteWriter: Sendable {
     private func transaction(_ batch: [Change]) -> TransactionOutcome {
         var isApplied = false
         let consequences = Consequences()
+        commits.begin()
+        defer { commits.end() }
         do {
             try database.writeWithoutTransaction { db in
                 let memory = memory.value
                 let transaction = Transaction(
-                    db: db,
+                    snapshot: Snapshot(db, commit: commits.seenByAny, recent, commits),
                     threads: memory.threads,
                     checkpoints: memory.checkpoints,
-                    recent: recent,
                     consequences: consequences
                 )
                 try db.inTransaction(.immediate) {

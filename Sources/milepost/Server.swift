@@ -24,7 +24,7 @@ struct Server {
 
     /// Returns when a signal ended the server and everything accepted is stored.
     func run() async throws {
-        Self.returnLargeMemory()
+        ProcessMemory.returnFreedMegabytes()
         let store: any CheckpointStore & StoreMaintenance
         do {
             store = try configuration.store.open()
@@ -39,18 +39,6 @@ struct Server {
         }
         await store.close()
         logger.notice("stopped")
-    }
-
-    /// Makes glibc give a freed megabyte or more back to the system.
-    ///
-    /// Otherwise it raises this threshold to the largest body it has seen and keeps what follows, in pieces that the
-    /// next body does not fit into. https://man7.org/linux/man-pages/man3/mallopt.3.html
-    private static func returnLargeMemory() {
-        // Swift's Glibc module leaves <malloc.h> out.
-        typealias Mallopt = @convention(c) (_ parameter: CInt, _ value: CInt) -> CInt
-        let mmapThreshold: CInt = -3
-        guard let symbol = dlsym(nil, "mallopt") else { return }
-        _ = unsafeBitCast(symbol, to: Mallopt.self)(mmapThreshold, 1_024 * 1_024)
     }
 
     private func serve(_ store: some CheckpointStore & StoreMaintenance) async throws {
@@ -90,6 +78,7 @@ struct Server {
     }
 
     private func announce(_ channel: any Channel) {
+        ProcessMemory.returnStartPages()
         logger.notice(
             "listening",
             metadata: [

@@ -28,14 +28,17 @@ extension ChannelVersion {
         guard let versions, case .object(let members) = try versions.value else { return [] }
         var pairs: [ChannelVersion] = []
         pairs.reserveCapacity(members.count)
+        // Few are found sooner by looking at each.
+        let isIndexed = members.count > 16
         var positions: [Identifier: Int] = [:]
         for member in members {
             guard let channel = member.name.string, let version = member.value.versionText else { continue }
             let pair = ChannelVersion(channel: Identifier(channel), version: Identifier(version))
-            if let position = positions[pair.channel] {
+            let position = isIndexed ? positions[pair.channel] : pairs.firstIndex { $0.channel == pair.channel }
+            if let position {
                 pairs[position] = pair
             } else {
-                positions[pair.channel] = pairs.count
+                if isIndexed { positions[pair.channel] = pairs.count }
                 pairs.append(pair)
             }
         }

@@ -10,24 +10,39 @@ package enum PackedKey {
 
     /// The 16 bytes of a UUID in its canonical form (36 characters, lower case); nil for any other text.
     package static func uuid(_ text: UnsafeBufferPointer<UInt8>) -> (UInt64, UInt64)? {
-        guard text.count == uuidTextCount else { return nil }
-        var (high, low): (UInt64, UInt64) = (0, 0)
-        for (index, byte) in text.enumerated() {
-            if dashes.contains(index) {
-                guard byte == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            guard let digit = digit(byte) else { return nil }
-            if index < 18 { high = high << 4 | digit } else { low = low << 4 | digit }
+        let dash = UInt8(ascii: "-")
+        guard text.count == uuidTextCount, text[8] == dash, text[13] == dash, text[18] == dash, text[23] == dash else {
+            return nil
         }
-        return (high, low)
+        return digits.withUnsafeBufferPointer { digits in
+            // A character that is no digit sets bits that no digit has.
+            var seen: UInt64 = 0
+            func number(_ ranges: (Range<Int>, Range<Int>, Range<Int>)) -> UInt64 {
+                var value: UInt64 = 0
+                func read(_ range: Range<Int>) {
+                    for index in range {
+                        let digit = UInt64(digits[Int(text[index])])
+                        seen |= digit
+                        value = value << 4 | digit
+                    }
+                }
+                read(ranges.0)
+                read(ranges.1)
+                read(ranges.2)
+                return value
+            }
+            let high = number((0..<8, 9..<13, 14..<18))
+            let low = number((19..<23, 24..<30, 30..<36))
+            return seen <= 0xF ? (high, low) : nil
+        }
     }
 
-    private static func digit(_ byte: UInt8) -> UInt64? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
-        default: nil
+    /// What each character stands for as a hexadecimal digit, in lower case; 255 for what is none.
+    private static let digits: [UInt8] = (0..<256).map { character in
+        switch UInt8(character) {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt8(character) - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt8(character) - UInt8(ascii: "a") + 10
+        default: 255
         }
     }
 

@@ -137,6 +137,7 @@ struct TaskWrites: Sendable {
 
     /// The tasks of a request, in its order.
     static func all(in writes: [PendingWrite], onConflict policy: WriteConflictPolicy) -> [TaskWrites] {
+        if writes.count == 1 { return [TaskWrites(writes)] }
         var tasks: [[PendingWrite]] = []
         var places: [Identifier: Int] = [:]
         for write in writes {

@@ -9,7 +9,7 @@ import GRDBSQLite
 /// https://www.sqlite.org/wal.html#ckpt
 final class WriteAheadLog {
     /// Pages after which the log is moved: it then takes some milliseconds.
-    private static let portion: Int32 = 1_000
+    private static let portion: Int32 = 2_000
     /// Pages after which readers are waited for, so that the log begins anew.
     private static let longest: Int32 = 32_000
 

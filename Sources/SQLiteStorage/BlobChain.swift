@@ -18,7 +18,8 @@ enum BlobChain {
     /// Versions in a chain at most.
     private static let length: Int64 = 1_024
     private static let radix: Int64 = 4
-    /// Steps that a damaged chain may pretend to have: those of layout 2 had six, of 64.
+    /// Links that are followed at most: a chain has sixteen, one of layout 2 seven, and one begun there and continued
+    /// no more than both. Only a damaged one has more.
     private static let longestPath = 64
     /// Values shorter than this are kept by themselves: they do not grow with a conversation.
     static let shortestChained = 2_048
@@ -34,21 +35,24 @@ enum BlobChain {
 
     /// Where a new version goes, and what is kept of it.
     struct Placed: Sendable {
+        /// What a place depends on: it is right while the channel's newest row is this one of this thread.
+        ///
+        /// A row's number alone would not do: those of a deleted thread are used again.
+        struct Newest: Equatable {
+            let thread: Int64
+            let row: Int64
+        }
+
         let blob: ChannelBlob
         let stored: StoredBytes
         let position: Int64
         let base: Int64?
-        /// The channel's newest row when the place was chosen: the place is right while that is so.
-        ///
-        /// Nil for a channel without one.
-        let newest: Int64?
-        /// Whether the place depends on `newest`.
-        let isChained: Bool
+        /// Nil for the first of a channel.
+        let newest: Newest?
 
         /// By itself, at the beginning of a chain.
-        static func alone(_ blob: ChannelBlob, newest: Int64? = nil, isChained: Bool = false) -> Placed {
-            let stored = StoredBytes.alone(blob.bytes)
-            return Placed(blob: blob, stored: stored, position: 0, base: nil, newest: newest, isChained: isChained)
+        static func alone(_ blob: ChannelBlob, newest: Newest? = nil) -> Placed {
+            Placed(blob: blob, stored: .alone(blob.bytes), position: 0, base: nil, newest: newest)
         }
     }
 
@@ -66,31 +70,32 @@ enum BlobChain {
         namespace: Identifier,
         in snapshot: Snapshot
     ) throws -> Placed {
-        guard let bytes = blob.bytes, isChained(blob) else { return .alone(blob) }
-        guard let thread, let newest = try newest(thread, namespace, blob.channel, snapshot.db) else {
-            return .alone(blob, isChained: true)
-        }
-        let position = newest.position + 1
-        guard position < length else { return .alone(blob, newest: newest.row, isChained: true) }
-        var base = newest
-        // The base of a position is always the one before it, or on that one's way to the beginning.
+        guard
+            let bytes = blob.bytes, isChained(blob), let thread,
+            let last = try newest(thread, namespace, blob.channel, snapshot.db)
+        else { return .alone(blob) }
+        let newest = Placed.Newest(thread: thread, row: last.row)
+        let position = last.position + 1
+        guard
+            position < length,
+            // A chain that is damaged must not be built on: then this version begins a new one.
+            let base = try? base(of: position, after: last, snapshot.db),
+            let baseBytes = try? snapshot.blob(
+                RecentBlobs.Key(thread, namespace, ChannelVersion(channel: blob.channel, version: base.version)),
+                { try read(base.row, in: snapshot.db) }
+            )?.bytes,
+            let stored = StoredBytes.splice(bytes, from: baseBytes)
+        else { return .alone(blob, newest: newest) }
+        return Placed(blob: blob, stored: stored, position: position, base: base.row, newest: newest)
+    }
+
+    /// The base of a position is always the one before it, or on that one's way to the beginning.
+    private static func base(of position: Int64, after last: Link, _ db: Database) throws -> Link {
+        var base = last
         while base.position > position - step(to: position), let next = base.base {
-            base = try link(next, snapshot.db)
+            base = try link(next, db)
         }
-        let key = RecentBlobs.Key(thread, namespace, ChannelVersion(channel: blob.channel, version: base.version))
-        // A base that is damaged must not be built on: then this version begins a new chain.
-        let baseBytes = try? snapshot.blob(key, { try read(base.row, in: snapshot.db) })?.bytes
-        guard let baseBytes, let stored = StoredBytes.splice(bytes, from: baseBytes) else {
-            return .alone(blob, newest: newest.row, isChained: true)
-        }
-        return Placed(
-            blob: blob,
-            stored: stored,
-            position: position,
-            base: base.row,
-            newest: newest.row,
-            isChained: true
-        )
+        return base
     }
 
     /// The greatest power of the radix that divides a position.
@@ -106,8 +111,11 @@ enum BlobChain {
     static func insert(_ placed: Placed, _ key: RecentBlobs.Key, in snapshot: Snapshot) throws -> Bool {
         let db = snapshot.db
         var placed = placed
-        if placed.isChained, try newest(key.thread, key.namespace, key.channel, db)?.row != placed.newest {
-            placed = try place(placed.blob, thread: key.thread, namespace: key.namespace, in: snapshot)
+        if isChained(placed.blob) {
+            let row = try newest(key.thread, key.namespace, key.channel, db)?.row
+            if row.map({ Placed.Newest(thread: key.thread, row: $0) }) != placed.newest {
+                placed = try place(placed.blob, thread: key.thread, namespace: key.namespace, in: snapshot)
+            }
         }
         let statement = try db.cachedStatement(
             sql: """
@@ -219,7 +227,7 @@ enum BlobChain {
         var links: [(row: Int64, stored: StoredBytes)] = []
         var next: Int64? = row
         while let current = next {
-            guard links.count <= longestPath else { throw damaged(row, "its chain has no beginning") }
+            guard links.count < longestPath else { throw damaged(row, "its chain has no beginning") }
             next =
                 try statement.firstRow { parameters in
                     parameters.bind(current)

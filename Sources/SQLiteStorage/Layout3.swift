@@ -5,7 +5,7 @@ import JSON
 /// The migration to layout 3: keys are packed (`PackedKey`), a task's writes are one row (`StoredWrites`), and a checkpoint's
 /// metadata and document one payload (`StoredCheckpoint`).
 ///
-/// Every table is copied into a new one. Payloads of blobs stay as they are: encodings of layout 2 are still read. The
+/// Every table but `probes` is copied into a new one. Payloads of blobs stay as they are: encodings of layout 2 are still read. The
 /// pages of the old tables are free afterwards, and used by what comes next.
 enum Layout3 {
     static func migrate(_ db: Database) throws {
@@ -18,7 +18,7 @@ enum Layout3 {
         try db.execute(sql: replacement)
     }
 
-    /// Columns of type ANY hold a packed key, or a text that cannot be packed; ids that something sorts by are texts.
+    /// Columns of type ANY hold a packed key, or a text that cannot be packed; ids that answers are ordered by are texts.
     private static let tables = """
         CREATE TABLE threads_3 (
             tenant TEXT NOT NULL,
@@ -33,8 +33,6 @@ enum Layout3 {
             checkpoint_ns TEXT NOT NULL,
             checkpoint_id TEXT NOT NULL,
             parent_checkpoint_id ANY,
-            -- How many bytes of the value are metadata; the document follows.
-            metadata_bytes INTEGER NOT NULL,
             encoding INTEGER NOT NULL,
             payload BLOB NOT NULL
         ) STRICT;
@@ -109,7 +107,7 @@ enum Layout3 {
     }
 
     private static func copyCheckpoints(_ db: Database) throws {
-        let insert = try db.makeStatement(sql: "INSERT INTO checkpoints_3 VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        let insert = try db.makeStatement(sql: "INSERT INTO checkpoints_3 VALUES (?, ?, ?, ?, ?, ?, ?)")
         let rows = try db.makeStatement(
             sql: """
                 SELECT checkpoint, thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, document
@@ -119,16 +117,16 @@ enum Layout3 {
         try rows.forEachRow { _ in
         } _: { row in
             let metadata = JSONText(trusted: row.bytes(5) ?? [])
-            let stored = StoredCheckpoint(metadata: metadata, document: JSONText(trusted: row.bytes(6) ?? []))
-            try stored.value.payload.withBytes { payload in
+            let document = JSONText(trusted: row.bytes(6) ?? [])
+            let stored = StoredCheckpoint.value(metadata: metadata, document: document)
+            try stored.payload.withBytes { payload in
                 try insert.run { parameters in
                     parameters.bind(row.integer(0))
                     parameters.bind(row.integer(1))
                     parameters.bind(row.text(2))
                     parameters.bind(row.text(3))
                     parameters.bind(packed: row.optionalIdentifier(4))
-                    parameters.bind(stored.metadataCount)
-                    parameters.bind(stored.value.encoding.rawValue)
+                    parameters.bind(stored.encoding.rawValue)
                     parameters.bind(inPlace: payload)
                 }
             }

@@ -1,7 +1,7 @@
 /// Identifiers as keys of the tables hold them, in as few bytes as their usual forms need.
 ///
-/// Each text has one form, so that equal keys stay equal. Only keys that nothing sorts by are packed: a packed and an
-/// unpacked one do not sort as their texts do.
+/// Each text has one form, so that equal keys stay equal. Only keys that no answer is ordered by are packed: a packed and
+/// an unpacked one do not sort as their texts do.
 package enum PackedKey {
     /// Bytes of a UUID.
     static let uuidCount = 16

@@ -103,7 +103,7 @@ final class SQLiteReaders: Sendable {
                 // Before the snapshot begins.
                 let commit = commits.seenByAll
                 try connections[number].database.read { db in
-                    let snapshot = Snapshot(db, commit: commit, recent, commits)
+                    let snapshot = Snapshot(db, commit: commit, recent, remembering: commits)
                     for read in batch {
                         read.run(snapshot)
                         answered += 1

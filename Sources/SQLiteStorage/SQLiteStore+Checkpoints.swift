@@ -10,15 +10,15 @@ extension SQLiteStore: DirectStore {
         try outcome.get()
     }
 
-    /// Values that grow are compared with their versions before on a reader's thread, where the writer's turn is not
-    /// held up; all others are compressed here.
+    /// Blobs are compressed before the writer's turn comes: here if all are short, else on a reader's thread, which
+    /// compares long ones with their versions before.
     package func put(
         _ checkpoint: Checkpoint,
         blobs: [ChannelBlob],
         then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) {
         let operation = "put a checkpoint"
-        let stored = StoredCheckpoint(metadata: checkpoint.metadata, document: checkpoint.document)
+        let stored = StoredCheckpoint.value(metadata: checkpoint.metadata, document: checkpoint.document)
         @Sendable func write(_ placed: [BlobChain.Placed]) {
             writer.perform(operation, Self.insertion(of: checkpoint, stored, placed), then: answer)
         }
@@ -68,7 +68,7 @@ extension SQLiteStore: DirectStore {
 
     private static func insertion(
         of checkpoint: Checkpoint,
-        _ stored: StoredCheckpoint,
+        _ stored: StoredBytes,
         _ blobs: [BlobChain.Placed]
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
         { transaction in
@@ -138,29 +138,27 @@ extension SQLiteStore: DirectStore {
     /// Document and metadata are replaced, the parent stays as first written.
     private static func insert(
         _ checkpoint: Checkpoint,
-        _ stored: StoredCheckpoint,
+        _ stored: StoredBytes,
         thread: Int64,
         in db: Database
     ) throws {
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO checkpoints (
-                    thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload
+                    thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
                 )
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (thread, checkpoint_ns, checkpoint_id)
-                DO UPDATE SET metadata_bytes = excluded.metadata_bytes, encoding = excluded.encoding,
-                    payload = excluded.payload
+                DO UPDATE SET encoding = excluded.encoding, payload = excluded.payload
                 """
         )
-        try stored.value.payload.withBytes { payload in
+        try stored.payload.withBytes { payload in
             try statement.run { parameters in
                 parameters.bind(thread)
                 parameters.bind(checkpoint.key.namespace)
                 parameters.bind(checkpoint.key.id)
                 parameters.bind(packed: checkpoint.parentID)
-                parameters.bind(stored.metadataCount)
-                parameters.bind(stored.value.encoding.rawValue)
+                parameters.bind(stored.encoding.rawValue)
                 parameters.bind(inPlace: payload)
             }
         }
@@ -179,7 +177,7 @@ extension SQLiteStore: DirectStore {
         _ id: Identifier?,
         _ db: Database
     ) throws -> Checkpoint? {
-        let columns = "checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload"
+        let columns = "checkpoint_id, parent_checkpoint_id, encoding, payload"
         let sql =
             id == nil
             ? """
@@ -208,7 +206,7 @@ extension SQLiteStore: DirectStore {
         if query.before != nil { conditions += " AND checkpoint_id < ?" }
         return try db.cachedStatement(
             sql: """
-                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata_bytes, encoding, payload
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
                 FROM checkpoints
                 WHERE \(conditions) ORDER BY checkpoint_id DESC, checkpoint_ns DESC
                 """

@@ -203,7 +203,7 @@ final class SQLiteWriter: Sendable {
             try database.writeWithoutTransaction { db in
                 let memory = memory.value
                 let transaction = Transaction(
-                    snapshot: Snapshot(db, commit: commits.seenByAny, recent, commits),
+                    snapshot: Snapshot(db, commit: commits.seenByAll, recent, remembering: nil),
                     threads: memory.threads,
                     checkpoints: memory.checkpoints,
                     consequences: consequences

@@ -2,7 +2,8 @@ package import Checkpoints
 
 /// What a value's bytes look like on disk: how they are encoded, and the payload.
 ///
-/// A payload begins with a digest of the value (of a splice, after its header), which is verified whenever it is read.
+/// Since layout 3 a payload has a digest of the value, at its beginning or after a splice's header, which is verified
+/// whenever it is read.
 package struct StoredBytes: Sendable {
     package enum Encoding: Int64, Sendable {
         /// The bytes as they came, without a digest: layouts 1 and 2.

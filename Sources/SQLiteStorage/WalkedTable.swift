@@ -219,7 +219,7 @@ enum WalkedTable: String, CaseIterable, Sendable {
     /// Reads a checkpoint's document and metadata as an agent's call would.
     private static func readDocuments(ofRow row: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT metadata_bytes, encoding, payload FROM checkpoints WHERE checkpoint = ?"
+            sql: "SELECT encoding, payload FROM checkpoints WHERE checkpoint = ?"
         )
         let isThere: Void? = try statement.firstRow { parameters in
             parameters.bind(row)

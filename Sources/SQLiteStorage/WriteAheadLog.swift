@@ -14,7 +14,6 @@ final class WriteAheadLog {
     private static let longest: Int32 = 32_000
 
     private var pages: Int32 = 0
-    private var movedPages: Int32 = 0
     /// At how many pages it is moved next.
     private var next = portion
 
@@ -34,23 +33,21 @@ final class WriteAheadLog {
     var isLong: Bool { pages >= next }
 
     /// Whether all of it is in the file.
-    var isMoved: Bool { pages == movedPages }
+    private(set) var isMoved = true
 
     /// Moves what no reader needs any more.
     ///
     /// A failure leaves it in the log, where it is safe, to be moved later.
     func move(_ db: Database) throws {
         next = pages + Self.portion
-        let (_, moved) = try db.checkpoint(pages < Self.longest ? .passive : .restart)
-        movedPages = Int32(truncatingIfNeeded: moved)
+        let (all, moved) = try db.checkpoint(pages < Self.longest ? .passive : .restart)
+        isMoved = all == moved
     }
 
     private func committed(_ pages: Int32) {
-        if pages < self.pages {
-            // It has begun anew.
-            movedPages = 0
-            next = Self.portion
-        }
+        // It begins anew once all of it was moved.
+        if pages < self.pages { next = Self.portion }
         self.pages = pages
+        isMoved = false
     }
 }

@@ -8,7 +8,7 @@ struct milepost_dictionary {
     size_t count;
 };
 
-/// The dictionary of encodings 4 and 5, which scripts/train-dictionary made. It can never change.
+/// The dictionary of encoding 4, which scripts/train-dictionary made. It can never change.
 struct milepost_dictionary milepost_dictionary_1(void);
 
 #endif

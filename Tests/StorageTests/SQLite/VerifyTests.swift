@@ -132,7 +132,7 @@ struct VerifyTests {
         ),
         Case(
             "metadata that is empty",
-            "UPDATE checkpoints SET metadata_bytes = 0 WHERE checkpoint_id = 'c3' AND \(t1)",
+            "UPDATE checkpoints SET encoding = 0, payload = x'007b7d' WHERE checkpoint_id = 'c3' AND \(t1)",
             [
                 #"checkpoint of thread "t1", checkpoint "c3": checkpoint row 3: its metadata is not JSON: "#
                     + "Expecting value: byte 0 (char 0)"
@@ -143,8 +143,8 @@ struct VerifyTests {
             """
             INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, encoding)
                 VALUES (99, 'n', 'a', '1', '', 0, 3);
-            INSERT INTO checkpoints (thread, checkpoint_ns, checkpoint_id, metadata_bytes, encoding, payload)
-                VALUES (99, 'n', 'c1', 2, 0, x'7b7d7b7d');
+            INSERT INTO checkpoints (thread, checkpoint_ns, checkpoint_id, encoding, payload)
+                VALUES (99, 'n', 'c1', 0, x'027b7d7b7d');
             """,
             [
                 #"orphan of namespace "n", checkpoint "c1": checkpoint row 25: there is no thread 99"#,

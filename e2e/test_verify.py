@@ -36,7 +36,7 @@ def closed_file(start_server, sqlite_store, tmp_path):
     client = load.Client(server.port)
     for thread_id in ("sound", "hit"):
         for number in range(1, 4):
-            put(client, thread_id, number, "".join(f"{thread_id} {word} " for word in range(number * 100)))
+            put(client, thread_id, number, "".join(f"{thread_id} {word} " for word in range(number * 400)))
     write = {"task_id": "task", "idx": 0, "channel": "messages", "type": "text", "blob": "aGVsbG8="}
     assert client.post("put-writes", {"thread_id": "hit", "checkpoint_id": "c3", "writes": [write]})[0] == 204
     client.close()

@@ -18,8 +18,10 @@ enum BlobChain {
     /// Versions in a chain at most.
     private static let length: Int64 = 1_024
     private static let radix: Int64 = 4
-    /// Links that are followed at most: a chain has sixteen, one of layout 2 seven, and one begun there and continued
-    /// no more than both. Only a damaged one has more.
+    /// Links that are followed at most.
+    ///
+    /// A chain has sixteen, one of layout 2 seven, and one begun there and continued no more than both: only a damaged
+    /// one has more.
     private static let longestPath = 64
     /// Values shorter than this are kept by themselves: they do not grow with a conversation.
     static let shortestChained = 2_048
@@ -79,23 +81,30 @@ enum BlobChain {
         guard
             position < length,
             // A chain that is damaged must not be built on: then this version begins a new one.
-            let base = try? base(of: position, after: last, snapshot.db),
-            let baseBytes = try? snapshot.blob(
-                RecentBlobs.Key(thread, namespace, ChannelVersion(channel: blob.channel, version: base.version)),
-                { try read(base.row, in: snapshot.db) }
-            )?.bytes,
-            let stored = StoredBytes.splice(bytes, from: baseBytes)
+            let base = try? base(of: position, after: last, of: blob.channel, thread, namespace, snapshot),
+            let stored = base.bytes.flatMap({ StoredBytes.splice(bytes, from: $0) })
         else { return .alone(blob, newest: newest) }
         return Placed(blob: blob, stored: stored, position: position, base: base.row, newest: newest)
     }
 
     /// The base of a position is always the one before it, or on that one's way to the beginning.
-    private static func base(of position: Int64, after last: Link, _ db: Database) throws -> Link {
+    private static func base(
+        of position: Int64,
+        after last: Link,
+        of channel: Identifier,
+        _ thread: Int64,
+        _ namespace: Identifier,
+        _ snapshot: Snapshot
+    ) throws -> (row: Int64, bytes: [UInt8]?) {
         var base = last
         while base.position > position - step(to: position), let next = base.base {
-            base = try link(next, db)
+            base = try link(next, snapshot.db)
         }
-        return base
+        let version = ChannelVersion(channel: channel, version: base.version)
+        let found = try snapshot.blob(RecentBlobs.Key(thread, namespace, version)) {
+            try read(base.row, in: snapshot.db)
+        }
+        return (base.row, found?.bytes)
     }
 
     /// The greatest power of the radix that divides a position.

@@ -121,7 +121,7 @@ struct TaskWrites: Sendable {
     let writes: [PendingWrite]
     private let value: StoredBytes
 
-    private static let smallestFrame = 512
+    private static let smallestFrame = 400
 
     /// The writes of a task, of which no two have one index; not empty.
     init(_ writes: [PendingWrite]) {

@@ -338,3 +338,11 @@ def test_only_the_owner_may_read_the_store(start_server, sqlite_store, tmp_path)
     start_server(sqlite_store)
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("milepost.db*")}
     assert "milepost.db" in modes and set(modes.values()) == {0}
+
+
+def test_memory_at_rest(start_server, sqlite_store):
+    """What only starting needed has been given back by the time it listens."""
+    server = start_server(sqlite_store)
+    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    resident = int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1])
+    assert resident < 25_000, f"{resident} kB"

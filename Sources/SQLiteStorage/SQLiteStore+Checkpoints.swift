@@ -90,10 +90,7 @@ extension SQLiteStore: DirectStore {
         _ id: Identifier?
     ) -> @Sendable (Snapshot) throws -> CheckpointTuple? {
         { snapshot in
-            guard
-                let number = try thread.number(in: snapshot.db),
-                let checkpoint = try checkpoint(in: thread, number, namespace, id, snapshot.db)
-            else { return nil }
+            guard let (number, checkpoint) = try checkpoint(in: thread, namespace, id, snapshot.db) else { return nil }
             // One look-up for each channel that the document names, in memory or by key; none for a channel it does not.
             let blobs = try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
                 try BlobChain.blob(pair, thread: number, namespace: checkpoint.key.namespace, in: snapshot)
@@ -170,35 +167,37 @@ extension SQLiteStore: DirectStore {
         transaction.checkpoints.add(key)
     }
 
+    /// The checkpoint, with the number of its thread.
     private static func checkpoint(
         in thread: ThreadKey,
-        _ number: Int64,
         _ namespace: Identifier,
         _ id: Identifier?,
         _ db: Database
-    ) throws -> Checkpoint? {
-        let columns = "checkpoint_id, parent_checkpoint_id, encoding, payload"
-        let sql =
-            id == nil
-            ? """
-            SELECT \(columns) FROM checkpoints WHERE thread = ? AND checkpoint_ns = ?
-            ORDER BY checkpoint_id DESC LIMIT 1
-            """
-            : "SELECT \(columns) FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
-        return try db.cachedStatement(sql: sql).firstRow { parameters in
-            parameters.bind(number)
+    ) throws -> (thread: Int64, checkpoint: Checkpoint)? {
+        try db.cachedStatement(sql: id == nil ? newestCheckpoint : namedCheckpoint).firstRow { parameters in
+            parameters.bind(thread.tenant.name)
+            parameters.bind(packed: thread.id)
             parameters.bind(namespace)
             if let id { parameters.bind(id) }
         } _: { row in
-            let texts = try StoredCheckpoint.texts(in: row, from: 2)
-            return Checkpoint(
-                key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(0)),
-                parentID: row.optionalPacked(1),
+            let texts = try StoredCheckpoint.texts(in: row, from: 3)
+            let checkpoint = Checkpoint(
+                key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(1)),
+                parentID: row.optionalPacked(2),
                 document: texts.document,
                 metadata: texts.metadata
             )
+            return (row.integer(0), checkpoint)
         }
     }
+
+    private static let namespaceOfThread = """
+        SELECT thread, checkpoint_id, parent_checkpoint_id, encoding, payload
+        FROM threads CROSS JOIN checkpoints USING (thread)
+        WHERE tenant = ? AND thread_id = ? AND checkpoint_ns = ?
+        """
+    private static let newestCheckpoint = namespaceOfThread + " ORDER BY checkpoint_id DESC LIMIT 1"
+    private static let namedCheckpoint = namespaceOfThread + " AND checkpoint_id = ?"
 
     private static func listStatement(_ query: CheckpointQuery, _ db: Database) throws -> Statement {
         var conditions = "thread = ?"

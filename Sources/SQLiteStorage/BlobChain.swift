@@ -77,17 +77,23 @@ enum BlobChain {
             let last = try newest(thread, namespace, blob.channel, snapshot.db)
         else { return .alone(blob) }
         let newest = Placed.Newest(thread: thread, row: last.row)
-        let position = last.position + 1
-        guard
-            position < length,
-            // A chain that is damaged must not be built on: then this version begins a new one.
-            let base = try? base(of: position, after: last, of: blob.channel, thread, namespace, snapshot),
-            let stored = base.bytes.flatMap({ StoredBytes.splice(bytes, from: $0) })
-        else { return .alone(blob, newest: newest) }
-        return Placed(blob: blob, stored: stored, position: position, base: base.row, newest: newest)
+        let position = last.position &+ 1
+        do {
+            guard
+                (1..<length).contains(position),
+                let base = try base(of: position, after: last, of: blob.channel, thread, namespace, snapshot),
+                let stored = StoredBytes.splice(bytes, from: base.bytes)
+            else { return .alone(blob, newest: newest) }
+            return Placed(blob: blob, stored: stored, position: position, base: base.row, newest: newest)
+        } catch let error where StoreError(error, during: "put a checkpoint").kind == .corrupt {
+            // A chain that is damaged must not be built on: this version begins a new one.
+            return .alone(blob, newest: newest)
+        }
     }
 
     /// The base of a position is always the one before it, or on that one's way to the beginning.
+    ///
+    /// Nil when its value is null.
     private static func base(
         of position: Int64,
         after last: Link,
@@ -95,16 +101,18 @@ enum BlobChain {
         _ thread: Int64,
         _ namespace: Identifier,
         _ snapshot: Snapshot
-    ) throws -> (row: Int64, bytes: [UInt8]?) {
+    ) throws -> (row: Int64, bytes: [UInt8])? {
         var base = last
-        while base.position > position - step(to: position), let next = base.base {
-            base = try link(next, snapshot.db)
+        while base.position > position - step(to: position), let row = base.base {
+            let next = try link(row, of: channel, thread, namespace, snapshot.db)
+            guard next.position < base.position else { throw damaged(base.row, "its base comes after it") }
+            base = next
         }
         let version = ChannelVersion(channel: channel, version: base.version)
         let found = try snapshot.blob(RecentBlobs.Key(thread, namespace, version)) {
             try read(base.row, in: snapshot.db)
         }
-        return (base.row, found?.bytes)
+        return found?.bytes.map { (base.row, $0) }
     }
 
     /// The greatest power of the radix that divides a position.
@@ -171,10 +179,25 @@ enum BlobChain {
         }
     }
 
-    private static func link(_ row: Int64, _ db: Database) throws -> Link {
-        let statement = try db.cachedStatement(sql: "SELECT \(linkColumns) FROM blobs WHERE blob = ?")
+    /// Throws `corrupt` when the row is not of this channel.
+    private static func link(
+        _ row: Int64,
+        of channel: Identifier,
+        _ thread: Int64,
+        _ namespace: Identifier,
+        _ db: Database
+    ) throws -> Link {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT \(linkColumns) FROM blobs
+                WHERE blob = ? AND thread = ? AND checkpoint_ns = ? AND channel = ?
+                """
+        )
         let found = try statement.firstRow { parameters in
             parameters.bind(row)
+            parameters.bind(thread)
+            parameters.bind(namespace)
+            parameters.bind(channel)
         } _: { row in
             link(row)
         }

@@ -5,7 +5,7 @@ import JSON
 /// The migration to layout 3: keys are packed (`PackedKey`), a task's writes are one row (`StoredWrites`), and a checkpoint's
 /// metadata and document one payload (`StoredCheckpoint`).
 ///
-/// Every table but `probes` is copied into a new one. Payloads of blobs stay as they are: encodings of layout 2 are still read. The
+/// Every table but `probes` is copied into a new one. Frames of blobs stay as they are: encodings of layout 2 are still read. The
 /// pages of the old tables are free afterwards, and used by what comes next.
 enum Layout3 {
     static func migrate(_ db: Database) throws {
@@ -134,23 +134,32 @@ enum Layout3 {
         }
     }
 
+    /// What was kept as it came gets a digest; frames have one, and stay as they are.
     private static func copyBlobs(_ db: Database) throws {
         let insert = try db.makeStatement(
             sql: """
                 INSERT INTO blobs_3
-                SELECT blob, thread, checkpoint_ns, channel, ?, type, position, base, encoding, payload
-                FROM blobs WHERE blob = ?
+                SELECT blob, thread, checkpoint_ns, channel, ?, type, position, base, ?, ? FROM blobs WHERE blob = ?
                 """
         )
-        try db.makeStatement(sql: "SELECT blob, version FROM blobs ORDER BY blob").forEachRow { _ in
+        try db.makeStatement(sql: "SELECT blob, version, encoding, payload FROM blobs ORDER BY blob").forEachRow { _ in
         } _: { row in
-            try insert.run { parameters in
-                parameters.bind(packedVersion: row.identifier(1))
-                parameters.bind(row.integer(0))
+            let isPlain = row.integer(2) == plain
+            let stored = isPlain ? StoredBytes.alone(row.bytes(3)) : try row.stored(encoding: 2, payload: 3)
+            try stored.payload.withBytes { payload in
+                try insert.run { parameters in
+                    parameters.bind(packedVersion: row.identifier(1))
+                    parameters.bind(stored.encoding.rawValue)
+                    parameters.bind(inPlace: payload)
+                    parameters.bind(row.integer(0))
+                }
             }
             return true
         }
     }
+
+    /// The encoding of layouts 1 and 2 for bytes as they came.
+    private static let plain: Int64 = 0
 
     /// The rows of a task follow each other in the key's order.
     private static func copyWrites(_ db: Database) throws {
@@ -174,14 +183,14 @@ enum Layout3 {
         }
         try rows.forEachRow { _ in
         } _: { row in
-            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.text(2)))
+            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.identifier(2)))
             let checkpoint = CheckpointKey(thread: thread, namespace: row.identifier(3), id: row.identifier(0))
             let write = PendingWrite(
                 taskID: row.identifier(4),
                 index: Int32(truncatingIfNeeded: row.integer(5)),
                 channel: row.identifier(6),
                 type: row.optionalText(7),
-                bytes: try row.stored(encoding: 9, payload: 10).bytes() ?? [],
+                bytes: try writeBytes(row, encoding: 9, payload: 10),
                 taskPath: row.identifier(8)
             )
             if let last = task, last.checkpoint == checkpoint, last.writes[0].taskID == write.taskID {
@@ -195,6 +204,18 @@ enum Layout3 {
         try finish()
     }
 
+    /// All of them were kept as they came.
+    private static func writeBytes(
+        _ row: borrowing ResultRow,
+        encoding: Int32,
+        payload: Int32
+    ) throws -> [UInt8] {
+        guard row.integer(encoding) == plain else {
+            throw StoreError(.corrupt, during: "bring the layout up to date", detail: "a write has an unknown encoding")
+        }
+        return row.bytes(payload) ?? []
+    }
+
     private static func copyAwaited(_ db: Database) throws {
         let insert = try db.makeStatement(sql: "INSERT INTO awaited_checkpoints_3 VALUES (?, ?, ?, ?)")
         let rows = try db.makeStatement(
@@ -202,7 +223,7 @@ enum Layout3 {
         )
         try rows.forEachRow { _ in
         } _: { row in
-            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.text(2)))
+            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.identifier(2)))
             let checkpoint = CheckpointKey(thread: thread, namespace: row.identifier(3), id: row.identifier(0))
             try insert.run { $0.bind(checkpoint) }
             return true

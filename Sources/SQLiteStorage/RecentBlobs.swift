@@ -58,7 +58,7 @@ final class RecentBlobs: Sendable {
         var youngerBytes = 0
 
         mutating func add(_ entry: Entry, _ key: Key) {
-            let bytes = RecentBlobs.bytes(of: entry.blob)
+            let bytes = RecentBlobs.bytes(of: entry.blob, key)
             if youngerBytes + bytes > RecentBlobs.limit / 2 {
                 older = younger
                 younger = [:]
@@ -70,10 +70,13 @@ final class RecentBlobs: Sendable {
 
     /// Bytes that are held at most.
     private static let limit = 32 << 20
-    /// What an entry takes beside its bytes.
+    /// What an entry takes beside its bytes and texts.
     private static let overhead = 256
 
-    private static func bytes(of blob: Blob) -> Int { (blob.bytes?.count ?? 0) + overhead }
+    private static func bytes(of blob: Blob, _ key: Key) -> Int {
+        let texts = blob.type.utf8.count + key.namespace.byteCount + key.channel.byteCount + key.version.byteCount
+        return (blob.bytes?.count ?? 0) + texts + overhead
+    }
 
     private let halves = Mutex(Halves())
 
@@ -90,18 +93,19 @@ final class RecentBlobs: Sendable {
 
     /// Remembers a blob that every snapshot from `commit` on sees; a very large one is not remembered.
     func add(_ blob: Blob, _ key: Key, commit: Int) {
-        guard Self.bytes(of: blob) <= Self.limit / 2 else { return }
+        guard Self.bytes(of: blob, key) <= Self.limit / 2 else { return }
         halves.withLock { $0.add(Entry(blob: blob, commit: commit), key) }
     }
 
-    /// Forgets a thread that has been deleted.
-    func forget(thread: Int64) {
+    /// Forgets threads that have been deleted.
+    ///
+    /// Costs a look at everything that is remembered.
+    func forget(_ threads: Set<Int64>) {
+        guard !threads.isEmpty else { return }
         halves.withLock { halves in
-            halves.older = halves.older.filter { $0.key.thread != thread }
-            for (key, entry) in halves.younger where key.thread == thread {
-                halves.younger[key] = nil
-                halves.youngerBytes -= Self.bytes(of: entry.blob)
-            }
+            halves.older = halves.older.filter { !threads.contains($0.key.thread) }
+            halves.younger = halves.younger.filter { !threads.contains($0.key.thread) }
+            halves.youngerBytes = halves.younger.reduce(0) { $0 + Self.bytes(of: $1.value.blob, $1.key) }
         }
     }
 }

@@ -25,11 +25,17 @@ enum SQLiteConnection {
             return queue
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)
+        } catch let error as StoreError {
+            throw StoreOpenError(
+                .corrupt,
+                "\(path) is damaged (\(error.detail))",
+                hint: "restore it from a backup, or start it with the version that wrote it and delete the thread"
+            )
         }
     }
 
     /// SQLite would create it with the process's umask; its log and index files then take the mode of this one.
-    private static func createFile(at path: String) throws(StoreOpenError) {
+    static func createFile(at path: String) throws(StoreOpenError) {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw .notAccessible(path, systemError: errno)

@@ -62,14 +62,16 @@ final class SQLiteReaders: Sendable {
             },
             refuse: { answer(.failure($0)) }
         )
-        let (refusal, start): (StoreError.Kind?, Int?) = state.withLock { state in
-            if let refusal = state.backlog.add(read) { return (refusal, nil) }
-            return (nil, state.idle.popLast())
+        let refusal: StoreError.Kind? = state.withLock { state in
+            if let refusal = state.backlog.add(read) { return refusal }
+            // Under the lock, so that it stands before what `close` waits for.
+            if let start = state.idle.popLast() {
+                connections[start].queue.async { self.drain(start) }
+            }
+            return nil
         }
         if let refusal {
             read.refuse(StoreError(refusal, during: operation))
-        } else if let start {
-            connections[start].queue.async { self.drain(start) }
         }
     }
 
@@ -107,6 +109,10 @@ final class SQLiteReaders: Sendable {
                     for read in batch {
                         read.run(snapshot)
                         answered += 1
+                        // After some errors SQLite ends the transaction: the others are refused, not read in pieces.
+                        guard db.isInsideTransaction else {
+                            throw StoreError(.unavailable, during: read.operation, detail: "rolled back by SQLite")
+                        }
                     }
                 }
             } catch {

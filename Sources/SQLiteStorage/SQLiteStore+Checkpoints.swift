@@ -78,8 +78,7 @@ extension SQLiteStore: DirectStore {
             for placed in blobs {
                 let key = RecentBlobs.Key(thread, checkpoint.key.namespace, placed.blob)
                 guard try BlobChain.insert(placed, key, in: transaction.snapshot) else { continue }
-                let blob = RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes)
-                transaction.afterCommit { recent, commit in recent.add(blob, key, commit: commit) }
+                transaction.stored(RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes), key)
             }
         }
     }

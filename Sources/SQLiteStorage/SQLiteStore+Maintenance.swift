@@ -11,9 +11,8 @@ extension SQLiteStore: StoreMaintenance {
                 try db.delete(from: "writes", at: key)
                 try db.delete(from: "awaited_checkpoints", at: key)
             }
-            transaction.forget(thread)
+            transaction.forget(thread, number)
             guard let number else { return }
-            transaction.afterCommit { recent, _ in recent.forget(thread: number) }
             for table in ["checkpoints", "blobs"] {
                 try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
             }

@@ -28,9 +28,12 @@ final class ThreadNumbers {
     /// that are never used twice while the process runs.
     private var next: Int64
 
-    /// Begins after every number in the file.
+    /// Begins after every number in the file, also of rows whose thread damage has taken.
     init(_ db: Database) throws {
-        next = try (Int64.fetchOne(db, sql: "SELECT max(thread) FROM threads") ?? 0) + 1
+        let numbers = try ["threads", "checkpoints", "blobs"].map { table in
+            try Int64.fetchOne(db, sql: "SELECT max(thread) FROM \(table)") ?? 0
+        }
+        next = (numbers.max() ?? 0) + 1
     }
 
     /// The number of a thread, made when it does not exist.

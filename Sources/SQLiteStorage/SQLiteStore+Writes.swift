@@ -48,14 +48,22 @@ extension SQLiteStore {
 
     /// Notes a checkpoint that is not there, so that its writes are found when the thread is deleted.
     private static func awaitCheckpoint(_ checkpoint: CheckpointKey, _ transaction: SQLiteWriter.Transaction) throws {
-        guard try !transaction.checkpoints.contains(checkpoint, in: transaction.db) else { return }
+        guard !transaction.checkpoints.contains(checkpoint) else { return }
         let statement = try transaction.db.cachedStatement(
             sql: """
-                INSERT INTO awaited_checkpoints (checkpoint_id, thread_id, tenant, checkpoint_ns) VALUES (?, ?, ?, ?)
+                INSERT INTO awaited_checkpoints (checkpoint_id, thread_id, tenant, checkpoint_ns)
+                SELECT ?1, ?2, ?3, ?4
+                WHERE NOT EXISTS (
+                    SELECT 1 FROM threads CROSS JOIN checkpoints USING (thread)
+                    WHERE tenant = ?3 AND thread_id = ?2 AND checkpoint_ns = ?4 AND checkpoint_id = ?5
+                )
                 ON CONFLICT DO NOTHING
                 """
         )
-        try statement.run { $0.bind(checkpoint) }
+        try statement.run { parameters in
+            parameters.bind(checkpoint)
+            parameters.bind(checkpoint.id)
+        }
     }
 
     /// Adds to the writes that the task has already.
@@ -80,11 +88,16 @@ extension SQLiteStore {
         guard let found else {
             throw StoreError(.unexpected, during: "put writes", detail: "a task has a row and is not found")
         }
-        let stored = try StoredWrites.decoded(found.stored.bytes() ?? [], task: task.id)
-        let merged = StoredWrites.merged(stored, with: task.writes, onConflict: policy)
+        let stored = try found.stored.value()
+        let writes = try StoredWrites.decoded(stored, task: task.id)
+        let merged = StoredWrites.encoded(StoredWrites.merged(writes, with: task.writes, onConflict: policy))
         guard merged != stored else { return }
+        guard merged.count <= StoredWrites.limit else {
+            throw StoreError(
+                .tooLarge, during: "put writes", detail: "the writes of a task come to \(merged.count) bytes")
+        }
         let update = try db.cachedStatement(sql: "UPDATE writes SET encoding = ?, payload = ? WHERE write = ?")
-        let value = TaskWrites.value(of: merged)
+        let value = TaskWrites.value(ofEncoded: merged)
         try value.payload.withBytes { payload in
             try update.run { parameters in
                 parameters.bind(value.encoding.rawValue)
@@ -107,7 +120,7 @@ extension SQLiteStore {
             $0.bind(checkpoint)
         } _: { row in
             let stored = try row.stored(encoding: 1, payload: 2)
-            writes += try StoredWrites.decoded(stored.bytes() ?? [], task: row.packed(0))
+            writes += try StoredWrites.decoded(stored.value(), task: row.packed(0))
             return true
         }
         writes.sort(by: PendingWrite.precedes)
@@ -122,17 +135,21 @@ struct TaskWrites: Sendable {
     private let value: StoredBytes
 
     private static let smallestFrame = 400
+    private static let largestFrame = 128 << 10
 
     /// The writes of a task, of which no two have one index; not empty.
     init(_ writes: [PendingWrite]) {
         id = writes[0].taskID
         self.writes = writes
-        value = Self.value(of: writes)
+        value = Self.value(ofEncoded: StoredWrites.encoded(writes))
     }
 
     /// Short ones are kept as they came: there are many, and compressing them would gain little.
-    static func value(of writes: [PendingWrite]) -> StoredBytes {
-        .alone(StoredWrites.encoded(writes), smallestFrame: smallestFrame)
+    ///
+    /// So are very long ones: compressing them would hold up the connections that share this thread.
+    static func value(ofEncoded writes: [UInt8]) -> StoredBytes {
+        writes.count > largestFrame
+            ? writes.withUnsafeBytes { .kept($0) } : .alone(writes, smallestFrame: smallestFrame)
     }
 
     /// The tasks of a request, in its order.

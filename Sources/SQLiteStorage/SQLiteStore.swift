@@ -22,7 +22,8 @@ package final class SQLiteStore: CheckpointStore {
     ///
     /// Takes an exclusive lock: one process has a store open at a time.
     package init(path: String) throws(StoreOpenError) {
-        // Two names of one file must take one lock.
+        // Two names of one file must take one lock, also a link to a file that is still to be made.
+        if Self.isLink(path) { try SQLiteConnection.createFile(at: path) }
         let path = Self.resolved(path)
         let lock = try StoreLock(for: path)
         do {
@@ -40,8 +41,9 @@ package final class SQLiteStore: CheckpointStore {
     }
 
     package func close() async {
-        await writer.close()
+        // A put may be on its way from a reader to the writer.
         await readers.close()
+        await writer.close()
         // The writer is the last to close: it then empties the log and removes it. A failure leaves the log in place,
         // and the next start reads it.
         try? database.close()
@@ -56,6 +58,11 @@ package final class SQLiteStore: CheckpointStore {
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         try await database.writeWithoutTransaction(body)
+    }
+
+    private static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
     private static func resolved(_ path: String) -> String {

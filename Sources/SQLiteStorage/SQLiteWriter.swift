@@ -23,17 +23,18 @@ final class SQLiteWriter: Sendable {
 
         var db: Database { snapshot.db }
 
-        /// Runs `action` once the transaction is durable, before its changes are answered; never when it fails.
-        ///
-        /// It is given the number of the commit.
-        func afterCommit(_ action: @escaping (_ recent: RecentBlobs, _ commit: Int) -> Void) {
-            consequences.actions.append(action)
+        /// Called when a blob was stored: it is remembered once the transaction is durable.
+        func stored(_ blob: RecentBlobs.Blob, _ key: RecentBlobs.Key) {
+            consequences.stored.append((blob, key))
         }
 
-        /// Called when rows of a thread go.
-        func forget(_ thread: ThreadKey) {
+        /// Called when rows of a thread go; its number is nil when it has none.
+        func forget(_ thread: ThreadKey, _ number: Int64?) {
             threads.forget(thread)
             checkpoints.forgetAll()
+            guard let number else { return }
+            consequences.stored.removeAll { $0.key.thread == number }
+            consequences.deleted.insert(number)
         }
     }
 
@@ -50,9 +51,10 @@ final class SQLiteWriter: Sendable {
         }
     }
 
-    /// What a transaction's changes asked to be done after it.
+    /// What a transaction comes to in memory once it is durable.
     fileprivate final class Consequences {
-        var actions: [(RecentBlobs, Int) -> Void] = []
+        var stored: [(blob: RecentBlobs.Blob, key: RecentBlobs.Key)] = []
+        var deleted: Set<Int64> = []
     }
 
     private struct Change {
@@ -122,15 +124,15 @@ final class SQLiteWriter: Sendable {
     }
 
     private func enqueue(_ change: Change) {
-        let (refusal, start): (StoreError.Kind?, Bool) = state.withLock { state in
-            if let refusal = state.backlog.add(change) { return (refusal, false) }
-            defer { state.isRunning = true }
-            return (nil, !state.isRunning)
+        let refusal: StoreError.Kind? = state.withLock { state in
+            if let refusal = state.backlog.add(change) { return refusal }
+            // Under the lock, so that it stands before what `close` waits for.
+            if !state.isRunning { queue.async { self.drain() } }
+            state.isRunning = true
+            return nil
         }
         if let refusal {
             change.answer(.failure(StoreError(refusal, during: change.operation)))
-        } else if start {
-            queue.async { self.drain() }
         }
     }
 
@@ -169,7 +171,10 @@ final class SQLiteWriter: Sendable {
     private func commit(_ batch: [Change]) {
         switch transaction(batch) {
         case .committed(let consequences):
-            consequences.actions.forEach { $0(recent, commits.seenByAll) }
+            recent.forget(consequences.deleted)
+            for (blob, key) in consequences.stored {
+                recent.add(blob, key, commit: commits.seenByAll)
+            }
             state.withLock { $0.commitCount += 1 }
             for change in batch {
                 change.answer(.success(()))
@@ -211,6 +216,11 @@ final class SQLiteWriter: Sendable {
                 try db.inTransaction(.immediate) {
                     for change in batch {
                         try change.apply(transaction)
+                        // After some errors SQLite rolls back by itself; nothing may follow outside a transaction.
+                        // https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+                        guard db.isInsideTransaction else {
+                            throw StoreError(.unavailable, during: change.operation, detail: "rolled back by SQLite")
+                        }
                     }
                     isApplied = true
                     return .commit

@@ -6,8 +6,7 @@ package import Checkpoints
 /// whenever it is read.
 package struct StoredBytes: Sendable {
     package enum Encoding: Int64, Sendable {
-        /// The bytes as they came, without a digest: layouts 1 and 2.
-        case plain = 0
+        // 0 were bytes without a digest, in layouts 1 and 2.
         /// A zstd frame with a checksum of its own: layout 2.
         case checkedFrame = 1
         /// A zstd frame made against all bytes of another version of the channel, with a checksum: layout 2.
@@ -70,13 +69,17 @@ package struct StoredBytes: Sendable {
         }
     }
 
-    /// The bytes the client sent; `base` is given when the encoding needs one.
+    /// The bytes the client sent, nil where it sent null; `base` is given when the encoding needs one.
     ///
     /// Throws `corrupt` when the payload is damaged or was made from another base.
     package func bytes(base: [UInt8] = []) throws(StoreError) -> [UInt8]? {
-        guard let payload else { return nil }
-        if encoding == .plain { return payload }
-        guard let bytes = Self.decoded(encoding, payload, base) else {
+        if encoding == .kept, payload == nil { return nil }
+        return try value(base: base)
+    }
+
+    /// The same for what cannot be null.
+    func value(base: [UInt8] = []) throws(StoreError) -> [UInt8] {
+        guard let bytes = payload.flatMap({ Self.decoded(encoding, $0, base) }) else {
             throw StoreError(.corrupt, during: "read a value", detail: "its bytes are damaged")
         }
         return bytes
@@ -84,8 +87,6 @@ package struct StoredBytes: Sendable {
 
     private static func decoded(_ encoding: Encoding, _ payload: [UInt8], _ base: [UInt8]) -> [UInt8]? {
         switch encoding {
-        case .plain:
-            return payload
         case .checkedFrame, .checkedDelta:
             return payload.withUnsafeBytes { frame in
                 base.withUnsafeBytes { Zstandard.decompress(frame, against: .prefix($0)) }

@@ -19,7 +19,7 @@ enum StoredCheckpoint {
         in row: borrowing ResultRow,
         from column: Int32
     ) throws -> (metadata: JSONText, document: JSONText) {
-        let bytes = try row.stored(encoding: column, payload: column + 1).bytes() ?? []
+        let bytes = try row.stored(encoding: column, payload: column + 1).value()
         var reader = ByteReader(bytes)
         guard let metadata = reader.counted() else {
             throw StoreError(.corrupt, during: "read a checkpoint", detail: "its metadata is longer than it is")

@@ -7,6 +7,11 @@ package import Checkpoints
 /// The index is a zigzag number; the others have their length before them, a type that is nil has 0 and any other one
 /// more than its length. docs/storage.md has the whole row.
 package enum StoredWrites {
+    /// Bytes that the writes of one task may come to over all requests: 512 MiB.
+    ///
+    /// They are one value, which is read and written whole.
+    package static let limit = 512 << 20
+
     package static func encoded(_ writes: [PendingWrite]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(writes.reduce(0) { $0 + $1.bytes.count + 96 })

@@ -166,7 +166,7 @@ enum WalkedTable: String, CaseIterable, Sendable {
         isFirstOfPlace: Bool,
         _ db: Database
     ) throws -> (items: Int, damage: [StoreDamage]) {
-        let thread = ThreadKey(key.identifier(1), tenant: Tenant(name: key.text(2)))
+        let thread = ThreadKey(key.identifier(1), tenant: Tenant(name: key.identifier(2)))
         let checkpoint = CheckpointKey(thread: thread, namespace: key.identifier(3), id: key.identifier(0))
         func damage(_ kind: StoreDamage.Kind, task: Identifier? = nil, _ detail: String) -> StoreDamage {
             StoreDamage(
@@ -258,8 +258,7 @@ enum WalkedTable: String, CaseIterable, Sendable {
         let count = try statement.firstRow { parameters in
             parameters.bind(row)
         } _: { row in
-            let bytes = try row.stored(encoding: 0, payload: 1).bytes()
-            return try StoredWrites.decoded(bytes ?? [], task: row.packed(2)).count
+            try StoredWrites.decoded(row.stored(encoding: 0, payload: 1).value(), task: row.packed(2)).count
         }
         guard let count else { throw corrupt("it is missing") }
         return count
@@ -283,7 +282,7 @@ private struct Owner {
             thread = try statement.firstRow { parameters in
                 parameters.bind(number)
             } _: { row in
-                ThreadKey(row.packed(1), tenant: Tenant(name: row.text(0)))
+                ThreadKey(row.packed(1), tenant: Tenant(name: row.identifier(0)))
             }
         }
         self.thread = thread

@@ -10,12 +10,14 @@ import GRDBSQLite
 final class WriteAheadLog {
     /// Pages after which the log is moved: it then takes some milliseconds.
     private static let portion: Int32 = 2_000
-    /// Pages after which readers are waited for, so that the log begins anew.
+    /// Pages after which readers are waited for, so that the log begins anew; twice as many if that did not help.
     private static let longest: Int32 = 32_000
 
     private var pages: Int32 = 0
     /// At how many pages it is moved next.
     private var next = portion
+    /// At how many pages readers are waited for.
+    private var restart = longest
 
     init(_ db: Database) {
         // This replaces SQLite's own hook, which moves the log inside a commit.
@@ -39,14 +41,20 @@ final class WriteAheadLog {
     ///
     /// A failure leaves it in the log, where it is safe, to be moved later.
     func move(_ db: Database) throws {
+        let mustRestart = pages >= restart
         next = pages + Self.portion
-        let (all, moved) = try db.checkpoint(pages < Self.longest ? .passive : .restart)
+        // A read that goes on and on must not hold up every portion.
+        if mustRestart { restart = pages * 2 }
+        let (all, moved) = try db.checkpoint(mustRestart ? .restart : .passive)
         isMoved = all == moved
     }
 
     private func committed(_ pages: Int32) {
         // It begins anew once all of it was moved.
-        if pages < self.pages { next = Self.portion }
+        if pages < self.pages {
+            next = Self.portion
+            restart = Self.longest
+        }
         self.pages = pages
         isMoved = false
     }

@@ -23,8 +23,8 @@ enum Zstandard {
 
     /// zstd's own default: higher levels cost several times as much for a few percent.
     private static let level: Int32 = 3
-    /// Longest content that a frame may claim: a damaged one must not make us allocate more.
-    private static let contentLimit: UInt64 = 1 << 30
+    /// Longest content of a frame: a damaged one must not make us allocate more.
+    private static let contentLimit = 1 << 30
     /// The window of a frame is at most this power of two, which every reader takes without being told.
     private static let largestWindow: Int32 = 27
     /// What two long values share is long: from this size of a prefix on, that is looked for first, not the nearest few
@@ -33,19 +33,22 @@ enum Zstandard {
 
     /// Appends a frame of `source` to `output`.
     ///
-    /// False when zstd fails, which for memory buffers it does only when out of memory; `output` is as it was then.
+    /// False when `source` is too long or memory runs out; `output` is as it was then.
     static func compress(
         _ source: UnsafeRawBufferPointer,
         against reference: Reference,
         to output: inout [UInt8]
     ) -> Bool {
-        contexts.withCompressor { context in
+        guard source.count <= contentLimit else { return false }
+        return contexts.withCompressor { context in
             ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters)
             ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
             ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0)
             switch reference {
             case .dictionary:
-                ZSTD_CCtx_refCDict(context, Dictionary.compressor.pointer)
+                // Without it zstd would make a frame that cannot be read with it.
+                guard let dictionary = Dictionary.compressor(for: source.count).pointer else { return false }
+                ZSTD_CCtx_refCDict(context, dictionary)
             case .prefix(let prefix):
                 // The window has to reach from the last byte back to the first of the prefix.
                 let reach = UInt64(prefix.count + source.count)
@@ -67,11 +70,13 @@ enum Zstandard {
     /// Damage that zstd does not notice gives other bytes, which their digest tells.
     static func decompress(_ frame: UnsafeRawBufferPointer, against reference: Reference) -> [UInt8]? {
         let length = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
-        guard length <= contentLimit else { return nil }
+        guard length <= UInt64(contentLimit) else { return nil }
         return contexts.withDecompressor { context in
             ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
             switch reference {
-            case .dictionary: ZSTD_DCtx_refDDict(context, Dictionary.decompressor.pointer)
+            case .dictionary:
+                guard let dictionary = Dictionary.decompressor.pointer else { return nil }
+                ZSTD_DCtx_refDDict(context, dictionary)
             case .prefix(let prefix): ZSTD_DCtx_refPrefix(context, prefix.baseAddress, prefix.count)
             }
             var bytes: [UInt8] = []
@@ -85,13 +90,24 @@ enum Zstandard {
     /// The dictionary, digested once for each direction.
     ///
     /// `@unchecked`: zstd only reads a digested dictionary.
-    /// Out of memory while it is made means that nothing works: zstd then reports each use as an error.
     private struct Dictionary: @unchecked Sendable {
+        /// Nil when memory ran out while it was made.
         let pointer: OpaquePointer?
 
-        static let compressor = Dictionary(
-            pointer: ZSTD_createCDict(milepost_dictionary_1().start, milepost_dictionary_1().count, level)
-        )
+        /// Long values are compressed at the fastest level: the others cost several times as much, and those that grow
+        /// are kept as splices anyway.
+        static func compressor(for count: Int) -> Dictionary {
+            count < longValue ? forShort : forLong
+        }
+
+        private static let longValue = 16 << 10
+        private static let forShort = compressor(level: level)
+        private static let forLong = compressor(level: 1)
+
+        private static func compressor(level: Int32) -> Dictionary {
+            Dictionary(pointer: ZSTD_createCDict(milepost_dictionary_1().start, milepost_dictionary_1().count, level))
+        }
+
         static let decompressor = Dictionary(
             pointer: ZSTD_createDDict(milepost_dictionary_1().start, milepost_dictionary_1().count)
         )

@@ -6,7 +6,7 @@ extension StoreError {
     /// Whether it is this program, or damage, rather than the moment: a retry would meet it again.
     var isDefect: Bool {
         switch kind {
-        case .busy, .full, .unavailable, .closed: false
+        case .busy, .full, .tooLarge, .unavailable, .closed: false
         case .corrupt, .unexpected: true
         }
     }
@@ -20,6 +20,8 @@ extension StoreError {
         case .busy: .retry(after: 1, "The store is busy; send the request again")
         case .unavailable: .retry(after: 1, "The store is not available; send the request again")
         case .closed: .retry(after: 5, "The server is shutting down; send the request again")
+        case .tooLarge:
+            .detail(.contentTooLarge, "The writes of one task may come to 512 MiB in all; nothing was changed")
         case .full: .retry(after: 30, "The store's disk is full; nothing was changed")
         case .corrupt, .unexpected: .internalServerError
         }

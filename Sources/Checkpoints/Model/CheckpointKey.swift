@@ -5,9 +5,9 @@
 package struct Tenant: Hashable, Sendable {
     /// Empty for the default tenant: what a server without authentication, and a database made before
     /// tenants existed, holds.
-    package let name: String
+    package let name: Identifier
 
-    package init(name: String) {
+    package init(name: Identifier) {
         self.name = name
     }
 

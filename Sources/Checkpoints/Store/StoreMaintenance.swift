@@ -129,7 +129,7 @@ package struct StoreDamage: Hashable, Sendable, CustomStringConvertible {
         func add(_ word: String, _ name: String?) {
             if let name { names.append("\(word) \(name.quotedForOneLine)") }
         }
-        if let thread, thread.tenant != .default { add("tenant", thread.tenant.name) }
+        if let thread, thread.tenant != .default { add("tenant", thread.tenant.name.text) }
         add("thread", thread?.id.text)
         if let namespace, !namespace.isEmpty { add("namespace", namespace.text) }
         add("checkpoint", checkpointID?.text)

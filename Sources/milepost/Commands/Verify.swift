@@ -101,7 +101,7 @@ extension StoreDamage {
         func text(_ name: String?) -> JSONValue { name.map { .string(JSONString($0)) } ?? .null }
         return [
             "what": text(kind.rawValue),
-            "tenant": text(thread?.tenant.name),
+            "tenant": text(thread?.tenant.name.text),
             "thread_id": text(thread?.id.text),
             "checkpoint_ns": text(namespace?.text),
             "checkpoint_id": text(checkpointID?.text),

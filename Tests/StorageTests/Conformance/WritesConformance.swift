@@ -112,4 +112,18 @@ extension Conformance {
             #expect(tuple?.pendingWrites.allSatisfy { $0.bytes == [UInt8($0.taskID.text.dropFirst(4)) ?? 0] } == true)
         }
     }
+
+    @Test("an upsert replaces what looks the same and has other bytes", arguments: Backend.allCases)
+    func upsertOfEquivalentText(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            try await store.put(.sample(), blobs: [])
+            for type in ["\u{E9}", "e\u{301}"] {
+                var write = PendingWrite.sample("t", 0, [1])
+                write.type = type
+                try await store.putWrites([write], for: .sample(), onConflict: .replace)
+            }
+            let found = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)
+            #expect(found?.pendingWrites.first?.type.map { Array($0.utf8) } == Array("e\u{301}".utf8))
+        }
+    }
 }

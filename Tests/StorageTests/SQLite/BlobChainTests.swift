@@ -12,7 +12,7 @@ struct BlobChainTests {
     private let thread = ThreadKey("t1")
 
     /// Puts each value as the next version of channel `a`, one checkpoint each.
-    private func put(_ values: [[UInt8]?], into store: SQLiteStore, from first: Int = 0) async throws {
+    fileprivate func put(_ values: [[UInt8]?], into store: SQLiteStore, from first: Int = 0) async throws {
         for (index, value) in values.enumerated() {
             let number = first + index
             let version = Identifier(Self.version(number))
@@ -27,13 +27,13 @@ struct BlobChainTests {
         return String(repeating: "0", count: 32 - digits.count) + digits
     }
 
-    private func read(_ number: Int, from store: SQLiteStore) async throws -> [UInt8]? {
+    fileprivate func read(_ number: Int, from store: SQLiteStore) async throws -> [UInt8]? {
         let id = Identifier("c\(number + 10_000)")
         return try await store.tuple(in: thread, namespace: "", id: id)?.blobs.first?.bytes
     }
 
     /// A list of 3,000 letters that grows by one message of 1,000 a turn, with a count at its head as msgpack has it.
-    private static func conversation(_ turns: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
+    fileprivate static func conversation(_ turns: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
         let words = ["state", "graph", "agent", "write", "tools"]
         var text = Array(String(repeating: "graph", count: 400).utf8)
         return (0..<turns).map { _ in
@@ -44,7 +44,7 @@ struct BlobChainTests {
         }
     }
 
-    private static func random(_ count: Int, _ random: inout SeededGenerator) -> [UInt8] {
+    fileprivate static func random(_ count: Int, _ random: inout SeededGenerator) -> [UInt8] {
         (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
     }
 
@@ -199,6 +199,39 @@ struct BlobChainTests {
         try await put(Array(values[3...]), into: store, from: 3)
         for number in values.indices { #expect(try await read(number, from: store) == values[number]) }
         #expect(try await store.verify() == [])
+        await store.close()
+    }
+}
+
+extension BlobChainTests {
+    @Test(
+        "a chain whose links are damaged is not built on, and takes nothing of another thread",
+        arguments: [
+            "UPDATE blobs SET position = -1", "UPDATE blobs SET position = 9223372036854775807",
+            "UPDATE blobs SET base = blob", "UPDATE blobs SET base = blob + 1", "UPDATE blobs SET base = 99",
+            "UPDATE blobs SET base = (SELECT max(blob) FROM blobs) WHERE thread = 1", "UPDATE blobs SET payload = NULL",
+        ]
+    )
+    func damagedLinks(_ damage: String) async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.damagedLinks"))
+        let values = Self.conversation(12, &random)
+        let directory = try TemporaryDirectory()
+        var store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(Array(values[..<4]), into: store)
+        try await store.put(
+            .sample(.sample(thread: ThreadKey("t2")), document: #"{"channel_versions":{"a":"1"}}"#),
+            blobs: [.sample("a", "1", Self.random(5_000, &random))]
+        )
+        try await store.onWriter { try $0.execute(sql: damage) }
+        await store.close()
+        store = try SQLiteStore(path: directory.file("a.db"))
+        try await put(Array(values[4...]), into: store, from: 4)
+        await store.close()
+        // Without what is in memory.
+        store = try SQLiteStore(path: directory.file("a.db"))
+        for number in 4..<12 {
+            #expect(try await read(number, from: store) == values[number], "version \(number) after \(damage)")
+        }
         await store.close()
     }
 }

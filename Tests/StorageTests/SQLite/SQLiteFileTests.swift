@@ -76,6 +76,17 @@ struct SQLiteFileTests {
         await next.close()
     }
 
+    @Test("a link to a file that is not there yet is the same store as that file")
+    func linkToNothing() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("real.db")
+        try FileManager.default.createSymbolicLink(atPath: directory.file("link.db"), withDestinationPath: path)
+        let store = try SQLiteStore(path: directory.file("link.db"))
+        let error = #expect(throws: StoreOpenError.self) { try SQLiteStore(path: path) }
+        #expect(error?.kind == .locked)
+        await store.close()
+    }
+
     @Test("a file that is not a database is refused and left as it is")
     func garbage() throws {
         let directory = try TemporaryDirectory()

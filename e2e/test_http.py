@@ -281,6 +281,20 @@ def test_a_refused_request_does_not_end_the_connection(client):
         assert client.get("/healthz").status_code == 200
 
 
+def test_head_is_answered_with_the_head_alone(server):
+    """Byte by byte: a body would be taken for the next answer."""
+    more = {"host": "h", "x-request-id": "r"}
+    with wire.connect(server.port) as connection:
+        for method, path in (("HEAD", "/checkpoints/put"), ("HEAD", "/healthz"), ("HEAD", "/nothing")):
+            connection.sendall(wire.head(method, path, more))
+        connection.sendall(wire.head("GET", "/nothing", {**more, "connection": "close"}))
+        heads = connection.makefile("rb").read().split(b"\r\n\r\n")
+    assert [head.split(b" ")[1] for head in heads[:-1]] == [b"405", b"405", b"404", b"404"]
+    lengths = [re.search(rb"\r\ncontent-length: (\d+)", head.lower())[1] for head in heads[:-1]]
+    assert lengths == [b"31", b"31", b"22", b"22"]
+    assert heads[-1] == b'{"detail":"Not Found"}'
+
+
 HOST = b"host: 127.0.0.1\r\n"
 PUT = b"POST /checkpoints/put HTTP/1.1\r\n"
 MALFORMED = {

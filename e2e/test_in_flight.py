@@ -5,7 +5,9 @@ import collections
 import contextlib
 import json
 import os
+import re
 import select
+import socket
 import threading
 
 import pytest
@@ -176,3 +178,55 @@ def test_pipelined_requests_keep_their_order(limited):
         for number, (_, status) in enumerate(sent):
             answer = answers.next()
             assert (answer.status, answer.headers["x-request-id"]) == (status, f"r{number}")
+
+
+# MARK: what is not in flight
+
+
+def test_a_client_that_waits_for_a_go_ahead_gets_it(limited):
+    body = b"".join(put_parts("t", b"aGk="))
+    framings = [({"content-length": len(body)}, body), ({"transfer-encoding": "chunked"}, wire.chunked(body))]
+    for framing, data in framings:
+        with wire.connect(limited.port) as connection:
+            for _ in range(2):
+                connection.sendall(put_head(limited, expect="100-continue", **framing))
+                go = b"HTTP/1.1 100 Continue\r\n\r\n"
+                assert connection.recv(len(go), socket.MSG_WAITALL) == go
+                connection.sendall(data)
+                assert wire.Answers(connection).next().status == 200
+
+
+def test_a_client_that_waits_for_a_go_ahead_is_refused_without_one(limited):
+    refused = [({"content-length": BODY_LIMIT + 1}, b"413"), ({"content-length": MIB}, b"503")]
+    with taken(limited):
+        for length, status in refused:
+            with wire.connect(limited.port) as connection:
+                connection.sendall(put_head(limited, expect="100-continue", **length))
+                assert connection.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 " + status
+
+
+SOMETHING_ELSE = {
+    "h2c": ("GET", "/healthz", {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c"}, 200),
+    "websocket": ("GET", "/nothing", {"connection": "upgrade", "upgrade": "websocket"}, 404),
+    "CONNECT": ("CONNECT", "elsewhere:443", {}, 404),
+}
+
+
+@pytest.mark.parametrize("more", [b"", b"x" * 200 * MIB], ids=["alone", "with more"])
+@pytest.mark.parametrize("kind", SOMETHING_ELSE)
+def test_a_request_to_speak_something_else_ends_its_connection(limited, kind, more):
+    """Nothing behind it would be parsed: it is answered, and then there is an end; what follows is not kept."""
+    method, path, headers, status = SOMETHING_ELSE[kind]
+    ordinary = wire.head("GET", "/healthz", {"host": "h"})
+    answers = b""
+    with wire.connect(limited.port) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(ordinary + wire.head(method, path, {"host": "h", **headers}) + more)
+        # A server that hangs up on bytes it did not want resets the connection; what it had sent before is here.
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answers += part
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"%d" % status]
+    assert answers.lower().count(b"\r\nconnection: close\r\n") == 1
+    assert limited.peak_resident_bytes() < MEMORY_LIMIT
+    assert answers_ok(f"{limited.base_url}/readyz")

@@ -29,6 +29,8 @@ package struct APILimits: Sendable {
     package var inFlightBytes: Int
 
     package static let defaultBodyBytes = 64 * 1_024 * 1_024
+    /// The most that `bodyBytes` may be: a body is one buffer, and what is stored of it one value.
+    package static let maximumBodyBytes = 512 * 1_024 * 1_024
 
     /// Without `inFlightBytes`, its default.
     package init(bodyBytes: Int = defaultBodyBytes, inFlightBytes: Int? = nil) {

@@ -68,7 +68,7 @@ package func buildInterface(
     }
     return HTTPInterface(
         responder: PathResponder(base: router.buildResponder()),
-        direct: DirectCalls(endpoints, log: log),
+        direct: DirectCalls(endpoints, bodyLimit: limits.bodyBytes, log: log),
         budget: budget
     )
 }

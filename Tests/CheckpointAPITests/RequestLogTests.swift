@@ -1,7 +1,11 @@
 import CheckpointAPI
 import Checkpoints
+import Glibc
 import HTTPTypes
+import Hummingbird
 import Logging
+import NIOCore
+import NIOEmbedded
 import Synchronization
 import Testing
 
@@ -90,6 +94,35 @@ struct RequestLogTests {
                 #expect(line.message == "request failed")
                 #expect(line.metadata["request_id"] == answer["x-request-id"])
                 #expect(line.metadata["error"]?.contains("words of the engine") == true)
+            }
+        }
+    }
+    private static let endings: [any Error] = [
+        IOError(errnoCode: ECONNRESET, reason: "read"), ChannelError.eof, CancellationError(),
+    ]
+
+    @Test("a client that goes away in the middle of its body is no error of the server's", arguments: endings.indices)
+    func clientGoes(_ index: Int) async throws {
+        let recorder = Recorder()
+        let interface = buildInterface(store: MemoryStore(), logger: recorder.logger)
+        let body = AsyncThrowingStream<ByteBuffer, any Error> { $0.finish(throwing: Self.endings[index]) }
+        let head = HTTPRequest(method: .post, scheme: "http", authority: "x", path: "/checkpoints/put")
+        let source = ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: recorder.logger)
+        await #expect(throws: (any Error).self) {
+            let request = Request(head: head, body: RequestBody(asyncSequence: body))
+            _ = try await interface.responder.respond(to: request, context: APIContext(source: source))
+        }
+        #expect(recorder.lines.count == 0)
+    }
+
+    @Test("HEAD is answered without a body, whatever answers it")
+    func headOnly() async throws {
+        try await APIClient.run { client in
+            for (path, status) in [("/checkpoints/put", 405), ("/healthz", 405), ("/nothing", 404)] {
+                let answer = try await client.send(.head, path)
+                #expect(answer.status == status)
+                #expect(answer.body.isEmpty)
+                #expect(answer["content-length"] == (status == 404 ? "22" : "31"))
             }
         }
     }

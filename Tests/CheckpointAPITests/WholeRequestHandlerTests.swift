@@ -1,85 +1,17 @@
 import CheckpointAPI
 import HTTPTypes
 import Hummingbird
-import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
-import Synchronization
 import Testing
 
 /// The order of answers on a connection, whichever way each request takes.
 @Suite("Whole requests", .timeLimit(.minutes(1)))
 struct WholeRequestHandlerTests {
-    /// Answers with the body it got; a request to `/slow` waits until it is let go.
-    private final class Responder: HTTPResponder {
-        typealias Context = APIContext
-        private let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
-
-        @concurrent
-        func respond(to request: Request, context: APIContext) async throws -> Response {
-            if request.head.path == "/slow" {
-                await withCheckedContinuation { waits in waiting.withLock { $0.append(waits) } }
-            }
-            let body = try await request.body.collect(upTo: 1_000)
-            return Response(status: .ok, body: ResponseBody(byteBuffer: body))
-        }
-
-        func letGo() {
-            for waits in waiting.withLock({ waits in
-                defer { waits = [] }; return waits
-            }) { waits.resume() }
-        }
-    }
-
-    private struct Connection {
-        let responder = Responder()
-        let channel: EmbeddedChannel
-
-        init() throws {
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            let direct = DirectCalls([], log: RequestLog(logger: logger))
-            let handler = WholeRequestHandler(
-                responder: responder,
-                direct: direct,
-                budget: BodyBudget(limit: 1_000),
-                logger: logger
-            )
-            channel = EmbeddedChannel(handler: handler)
-        }
-
-        func head(_ path: String, _ method: HTTPRequest.Method = .post, _ fields: HTTPFields) throws {
-            let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: path, headerFields: fields)
-            try channel.writeInbound(HTTPRequestPart.head(head))
-        }
-
-        func send(_ path: String, _ body: String) throws {
-            try head(path, .post, [.contentLength: String(body.utf8.count)])
-            if !body.isEmpty { try channel.writeInbound(HTTPRequestPart.body(ByteBuffer(string: body))) }
-            try channel.writeInbound(HTTPRequestPart.end(nil))
-        }
-
-        /// The bodies answered so far, in their order.
-        func answers() throws -> [String] {
-            channel.embeddedEventLoop.run()
-            var bodies: [String] = []
-            while let part = try channel.readOutbound(as: HTTPResponsePart.self) {
-                if case .body(let body) = part { bodies.append(String(buffer: body)) }
-            }
-            return bodies
-        }
-
-        /// The parts that were passed on.
-        func passedOn() throws -> Int {
-            var count = 0
-            while try channel.readInbound(as: HTTPRequestPart.self) != nil { count += 1 }
-            return count
-        }
-    }
-
     @Test("a request whose body is at hand is answered at once, in parts or whole")
     func whole() throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         try connection.send("/", "one")
         try connection.head("/", .post, [.contentLength: "6"])
         for part in ["t", "wo", "two"] {
@@ -93,7 +25,7 @@ struct WholeRequestHandlerTests {
 
     @Test("requests that arrive while one is being answered wait for it")
     func pipelined() throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         try connection.send("/slow", "1")
         try connection.send("/", "2")
         try connection.send("/slow", "3")
@@ -113,7 +45,7 @@ struct WholeRequestHandlerTests {
 
     @Test("what is streamed, long, awaits a go-ahead or ends its connection takes the other way", arguments: others)
     func passedOn(_ method: HTTPRequest.Method, _ fields: HTTPFields) throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         try connection.head("/", method, fields)
         #expect(try connection.passedOn() == 1)
         // Until it is answered, so do those behind it: answers keep the order of requests.
@@ -132,7 +64,7 @@ struct WholeRequestHandlerTests {
 
     @Test("the order to end an idle connection waits for the answer that is owed")
     func quiescing() throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         let events = EventCounter()
         try connection.channel.pipeline.syncOperations.addHandler(events)
         try connection.send("/slow", "1")
@@ -147,7 +79,7 @@ struct WholeRequestHandlerTests {
 
     @Test("a client that does not read gets no further answers")
     func slowReader() throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         connection.channel.isWritable = false
         try connection.send("/", "1")
         try connection.send("/", "2")
@@ -159,7 +91,7 @@ struct WholeRequestHandlerTests {
 
     @Test("a client that pipelines too much waits in its socket", arguments: [(64, 1), (1, 64 * 1_024)])
     func pipelinesTooMuch(_ parts: Int, _ bytes: Int) throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         let reads = ReadCounter()
         try connection.channel.pipeline.syncOperations.addHandler(reads, position: .first)
         try connection.send("/slow", "1")
@@ -178,26 +110,11 @@ struct WholeRequestHandlerTests {
 
     @Test("a connection that ends before its answer is no error")
     func gone() throws {
-        let connection = try Connection()
+        let connection = TestConnection()
         try connection.send("/slow", "1")
         try connection.channel.close().wait()
         connection.responder.letGo()
         connection.channel.embeddedEventLoop.run()
-    }
-
-    private final class EventCounter: ChannelInboundHandler {
-        typealias InboundIn = HTTPRequestPart
-        var count = 0
-        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { count += 1 }
-    }
-
-    private final class ReadCounter: ChannelOutboundHandler {
-        typealias OutboundIn = HTTPResponsePart
-        var count = 0
-        func read(context: ChannelHandlerContext) {
-            count += 1
-            context.read()
-        }
     }
 
     @Test(

@@ -12,14 +12,25 @@ package struct DirectCalls: Sendable {
     }
 
     private let calls: [String: Call]
+    private let paths: Set<String>
+    private let bodyLimit: Int
     private let log: RequestLog
 
-    package init(_ endpoints: [Endpoint], log: RequestLog) {
+    /// `bodyLimit` is that of the endpoints.
+    package init(_ endpoints: [Endpoint], bodyLimit: Int = .max, log: RequestLog) {
         let direct = endpoints.compactMap { endpoint in
             endpoint.direct.map { (endpoint.path, Call(permission: endpoint.permission, run: $0)) }
         }
         calls = Dictionary(uniqueKeysWithValues: direct)
+        paths = Set(endpoints.filter { $0.method == .post }.map(\.path))
+        self.bodyLimit = bodyLimit
         self.log = log
+    }
+
+    /// Whether the request is for a call that reads its body, which is not too large as far as is announced.
+    func takesBody(of head: HTTPRequest) -> Bool {
+        guard head.method == .post, let path = head.path, paths.contains(path) else { return false }
+        return head.headerFields[.contentLength].flatMap { Int($0) } ?? 0 <= bodyLimit
     }
 
     /// An answer whose parts are at hand, or a refusal as the middleware would make it.

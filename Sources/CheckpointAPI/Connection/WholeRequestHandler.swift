@@ -12,6 +12,9 @@ package import NIOHTTPTypes
 /// that way, as does one that arrives while such a request is unanswered: answers keep the order of their requests.
 /// One whose body does not fit the budget is passed on too, and refused there.
 ///
+/// Of what is passed on it does what Hummingbird leaves undone: it sends `100 Continue`, closes the connection after a
+/// request behind which NIO parses nothing, and one whose client falls silent in the middle of a request.
+///
 /// docs/decisions/0006 has the figures.
 package final class WholeRequestHandler<Responder: HTTPResponder>: ChannelDuplexHandler, RemovableChannelHandler
 where Responder.Context == APIContext {
@@ -25,6 +28,14 @@ where Responder.Context == APIContext {
         case collecting(HTTPRequest, ByteBuffer)
         /// An answer is being made, or waits to be read; what arrives meanwhile is held.
         case answering
+    }
+
+    /// A request behind which NIO parses nothing more; see `WholeRequest.isLast`.
+    private enum LastRequest {
+        case none
+        case begun
+        /// Nothing is read any more: whatever comes would be kept and never looked at.
+        case received
     }
 
     /// What arrived while a request was being answered, in its order.
@@ -46,12 +57,18 @@ where Responder.Context == APIContext {
     private var reservation: BodyReservation
     private var held = CircularBuffer<Arrival>()
     private var heldBytes = 0
+    private var heldEvents = 0
+    /// What is held is being taken up, further down the stack.
+    private var isResuming = false
     /// Requests passed on and not answered yet.
     private var passedOn = 0
+    /// How far the connection's last request has come, if there is one.
+    private var last = LastRequest.none
     /// The client is slow to read: what it sent next waits until it has read its answers.
     private var waitsForReader = false
     /// More input was asked for while too much was held.
     private var wantsRead = false
+    private let silence = ClientSilence()
     private var executor: EventLoopTaskExecutor?
     private var date = DateHeader()
 
@@ -64,18 +81,37 @@ where Responder.Context == APIContext {
 
     package func handlerAdded(context: ChannelHandlerContext) {
         executor = EventLoopTaskExecutor(context.eventLoop)
+        KeepAlive.set(on: context.channel)
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        silence.stop()
     }
 
     // MARK: - In
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        if case .answering = state {
+        switch part {
+        case .head(let head):
+            silence.isRequestOpen = true
+            if WholeRequest.isLast(head) { last = .begun }
+        case .body: break
+        case .end:
+            silence.isRequestOpen = false
+            if case .begun = last { last = .received }
+        }
+        if isAnswering || isResuming {
             held.append(.part(part))
             if case .body(let bytes) = part { heldBytes += bytes.readableBytes }
         } else {
             receive(part, context)
         }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        silence.end()
+        context.fireChannelReadComplete()
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -84,27 +120,41 @@ where Responder.Context == APIContext {
             context.fireUserInboundEventTriggered(event)
         } else {
             held.append(.event(event))
+            heldEvents += 1
         }
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .answering = state {
+        if isAnswering {
             held.append(.error(error))
         } else {
-            forgetUnfinished()
-            context.fireErrorCaught(error)
+            pass(error, context)
             resume(context)
         }
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
         forgetUnfinished()
+        silence.stop()
         context.fireChannelInactive()
+    }
+
+    private var isAnswering: Bool {
+        if case .answering = state { true } else { false }
+    }
+
+    private var isCollecting: Bool {
+        if case .collecting = state { true } else { false }
+    }
+
+    private func pass(_ error: any Error, _ context: ChannelHandlerContext) {
+        forgetUnfinished()
+        context.fireErrorCaught(error)
     }
 
     /// No more will come of a body that is being collected.
     private func forgetUnfinished() {
-        guard case .collecting = state else { return }
+        guard isCollecting else { return }
         state = .idle
         reservation.release()
     }
@@ -113,7 +163,21 @@ where Responder.Context == APIContext {
         if held.count >= Self.heldLimit.parts || heldBytes >= Self.heldLimit.bytes {
             wantsRead = true
         } else {
-            context.read()
+            ask(context)
+        }
+    }
+
+    /// Asks for more input, unless none of it would be looked at.
+    private func ask(_ context: ChannelHandlerContext) {
+        if case .received = last { return }
+        context.read()
+        guard silence.isRequestOpen else { return }
+        silence.begin(context.eventLoop) { [self] in
+            // An answer that is owed to an earlier request takes the time it takes.
+            if isAnswering || passedOn > 1 { return false }
+            logger.debug("connection closed: its request did not arrive to its end")
+            context.close(promise: nil)
+            return true
         }
     }
 
@@ -132,6 +196,7 @@ where Responder.Context == APIContext {
             if passedOn == 0, let length = WholeRequest.length(announcedBy: head), reservation.grow(to: length) {
                 state = .collecting(head, ByteBuffer())
             } else {
+                if passedOn == 0 { letContinue(head, context) }
                 passedOn += 1
                 context.fireChannelRead(wrapInboundOut(part))
             }
@@ -154,9 +219,33 @@ where Responder.Context == APIContext {
 
     // MARK: - Out
 
+    /// What answers a request that was passed on.
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) { passedOn -= 1 }
-        context.write(data, promise: promise)
+        let isOfLast = last != .none && passedOn == 1
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where isOfLast && head.status.kind != .informational:
+            head.headerFields[.connection] = "close"
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .end:
+            passedOn -= 1
+            guard isOfLast else { return context.write(data, promise: promise) }
+            let written = context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.cascade(to: promise)
+            written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+            context.writeAndFlush(data, promise: written)
+        default:
+            context.write(data, promise: promise)
+        }
+    }
+
+    /// Tells a client that waits for it to send its body, unless that would be refused unread.
+    private func letContinue(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+        guard
+            head.headerFields[.expect]?.lowercased() == "100-continue", direct.takesBody(of: head),
+            reservation.grow(to: head.headerFields[.contentLength].flatMap { Int($0) } ?? 0)
+        else { return }
+        reservation.release()  // whoever reads the body takes it again
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 
     private func answer(_ head: HTTPRequest, _ body: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -214,8 +303,9 @@ where Responder.Context == APIContext {
         if response.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         reservation.release()
+        guard heldEvents == 0 else { return finishBeforeEvent(context) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         if context.channel.isWritable {
             state = .idle
             resume(context)
@@ -224,38 +314,48 @@ where Responder.Context == APIContext {
         }
     }
 
+    /// Ends an answer that an order to end the connection may follow: it waits until the answer is on its way.
+    private func finishBeforeEvent(_ context: ChannelHandlerContext) {
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [self] _ in
+            state = .idle
+            resume(context)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+    }
+
     /// Takes up what was held, as far as the next request that has to be answered first.
+    ///
+    /// One that is answered before `receive` returns comes back here; the stack must not grow with each.
     private func resume(_ context: ChannelHandlerContext) {
-        while let arrival = held.popFirst() {
+        guard !isResuming else { return }
+        isResuming = true
+        let hadHeld = !held.isEmpty
+        take: while !isAnswering, let arrival = held.popFirst() {
             switch arrival {
+            case .event where isCollecting:
+                // It waits for the answer to this request too, as it would have had it come now.
+                guard held.count >= heldEvents else {
+                    held.prepend(arrival)
+                    break take
+                }
+                held.append(arrival)
             case .part(let part):
                 if case .body(let bytes) = part { heldBytes -= bytes.readableBytes }
                 receive(part, context)
-            case .event(let event): context.fireUserInboundEventTriggered(event)
-            case .error(let error): context.fireErrorCaught(error)
+            case .event(let event):
+                heldEvents -= 1
+                context.fireUserInboundEventTriggered(event)
+            case .error(let error):
+                pass(error, context)
             }
-            if case .answering = state { return }
         }
-        if wantsRead {
+        isResuming = false
+        // Who was passed a part waits for this before looking at it, and no more may come to be read.
+        if hadHeld { context.fireChannelReadComplete() }
+        if !isAnswering, wantsRead {
             wantsRead = false
-            context.read()
+            ask(context)
         }
-    }
-}
-
-/// Which requests are worth collecting before anything is done.
-enum WholeRequest {
-    /// Bytes of a body that are collected on the event loop at most.
-    static let bodyLimit = 1_024 * 1_024
-
-    /// The length of a body that is neither streamed nor long, on a connection that goes on; else nil.
-    static func length(announcedBy head: HTTPRequest) -> Int? {
-        guard
-            head.method == .post,
-            let length = head.headerFields[.contentLength].flatMap({ Int($0) }), (0...bodyLimit).contains(length),
-            head.headerFields[.expect] == nil,
-            head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
-        else { return nil }
-        return length
     }
 }

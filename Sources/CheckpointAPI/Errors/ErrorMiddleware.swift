@@ -1,4 +1,5 @@
 import Hummingbird
+import NIOCore
 import NIOHTTP1
 
 /// Turns what was thrown below into the contract's answers.
@@ -16,6 +17,9 @@ struct ErrorMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let error as HTTPParserError {
             // The connection's own affair: Hummingbird answers 400 and closes it.
+            throw error
+        } catch let error where error is IOError || error is ChannelError || error is CancellationError {
+            // The client is gone, or its connection is being ended: there is nobody to answer, and nothing is wrong here.
             throw error
         } catch {
             return log.response(to: error, requestID: context.requestID)

@@ -2,6 +2,8 @@ import HTTPTypes
 import Hummingbird
 
 /// Answers with the request's id, and logs a line about it.
+///
+/// Being the outermost, it also leaves out the body of whatever answers HEAD: a client would take it for the next answer.
 struct RequestLogMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -18,6 +20,6 @@ struct RequestLogMiddleware: RouterMiddleware {
         var response = try await next(request, context)
         response.headers[.requestID] = entry.id
         log.end(entry, request.head, response.status)
-        return response
+        return request.method == .head ? response.createHeadResponse() : response
     }
 }

@@ -17,7 +17,7 @@ struct ServerConfiguration {
     let port: Int
     /// `store` (string, default sqlite:milepost.db): where checkpoints are kept.
     let store: StoreConfiguration
-    /// `max-body-bytes` (int, default 67108864): largest request body; `max-in-flight-bytes` (int, default 134217728 or
+    /// `max-body-bytes` (int, default 67108864, 1–536870912): largest request body; `max-in-flight-bytes` (int, default 134217728 or
     /// twice `max-body-bytes`, whichever is more): the bodies that are in memory at one time, together.
     let limits: APILimits
     /// `log-level` (string, default info): least severe level that is logged.
@@ -104,8 +104,8 @@ struct ServerConfiguration {
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
         let bytes = try value("max-body-bytes") { try config.requiredInt(forKey: "max-body-bytes") }
-        guard bytes > 0 else {
-            throw .usage("max-body-bytes is \(bytes); give a number above 0")
+        guard (1...APILimits.maximumBodyBytes).contains(bytes) else {
+            throw .usage("max-body-bytes is \(bytes); give a number from 1 to \(APILimits.maximumBodyBytes)")
         }
         if config.string(forKey: "max-in-flight-bytes") == "" { return APILimits(bodyBytes: bytes) }
         let budget = try value("max-in-flight-bytes") { try config.requiredInt(forKey: "max-in-flight-bytes") }

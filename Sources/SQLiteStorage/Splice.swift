@@ -110,19 +110,35 @@ struct Splice {
     ) -> Int? {
         let limit = min(value.count - first, base.count - second)
         guard limit >= shortestRun, isEqual(value, first, base, second, shortestRun) else { return nil }
-        var equal = shortestRun
+        return count(upTo: limit) { done, count in
+            isEqual(value, first + done, base, second + done, count)
+        }
+    }
+
+    /// How many bytes at their ends are equal.
+    private static func commonEnd(_ value: UnsafeRawBufferPointer, _ base: UnsafeRawBufferPointer) -> Int {
+        count(upTo: min(value.count, base.count)) { done, count in
+            isEqual(value, value.count - done - count, base, base.count - done - count, count)
+        }
+    }
+
+    /// How many of `limit` bytes are equal in a row; `isEqual` compares some, after those that are.
+    ///
+    /// Takes large steps until they differ, then halves them.
+    private static func count(upTo limit: Int, _ isEqual: (_ done: Int, _ count: Int) -> Bool) -> Int {
+        var done = 0
         var step = 4_096
-        while equal < limit {
-            let next = min(step, limit - equal)
-            if isEqual(value, first + equal, base, second + equal, next) {
-                equal += next
-            } else if next == 1 {
+        while done < limit {
+            let count = min(step, limit - done)
+            if isEqual(done, count) {
+                done += count
+            } else if count == 1 {
                 break
             } else {
-                step = next / 2
+                step = count / 2
             }
         }
-        return equal
+        return done
     }
 
     private static func isEqual(
@@ -134,23 +150,5 @@ struct Splice {
     ) -> Bool {
         guard let value = value.baseAddress, let base = base.baseAddress else { return false }
         return memcmp(value + first, base + second, count) == 0
-    }
-
-    /// How many bytes at their ends are equal.
-    private static func commonEnd(_ value: UnsafeRawBufferPointer, _ base: UnsafeRawBufferPointer) -> Int {
-        let limit = min(value.count, base.count)
-        var equal = 0
-        var step = 4_096
-        while equal < limit {
-            let next = min(step, limit - equal)
-            if isEqual(value, value.count - equal - next, base, base.count - equal - next, next) {
-                equal += next
-            } else if next == 1 {
-                break
-            } else {
-                step = next / 2
-            }
-        }
-        return equal
     }
 }

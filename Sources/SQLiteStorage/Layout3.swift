@@ -183,8 +183,7 @@ enum Layout3 {
         }
         try rows.forEachRow { _ in
         } _: { row in
-            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.identifier(2)))
-            let checkpoint = CheckpointKey(thread: thread, namespace: row.identifier(3), id: row.identifier(0))
+            let checkpoint = checkpointKey(row)
             let write = PendingWrite(
                 taskID: row.identifier(4),
                 index: Int32(truncatingIfNeeded: row.integer(5)),
@@ -202,6 +201,12 @@ enum Layout3 {
             return true
         }
         try finish()
+    }
+
+    /// The first four columns: a checkpoint's id, thread, tenant and namespace.
+    private static func checkpointKey(_ row: borrowing ResultRow) -> CheckpointKey {
+        let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.identifier(2)))
+        return CheckpointKey(thread: thread, namespace: row.identifier(3), id: row.identifier(0))
     }
 
     /// All of them were kept as they came.
@@ -223,8 +228,7 @@ enum Layout3 {
         )
         try rows.forEachRow { _ in
         } _: { row in
-            let thread = ThreadKey(row.identifier(1), tenant: Tenant(name: row.identifier(2)))
-            let checkpoint = CheckpointKey(thread: thread, namespace: row.identifier(3), id: row.identifier(0))
+            let checkpoint = checkpointKey(row)
             try insert.run { $0.bind(checkpoint) }
             return true
         }

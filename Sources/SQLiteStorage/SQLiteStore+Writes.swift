@@ -149,7 +149,7 @@ struct TaskWrites: Sendable {
     /// So are very long ones: compressing them would hold up the connections that share this thread.
     static func value(ofEncoded writes: [UInt8]) -> StoredBytes {
         writes.count > largestFrame
-            ? writes.withUnsafeBytes { .kept($0) } : .alone(writes, smallestFrame: smallestFrame)
+            ? writes.withUnsafeBytes { .kept($0, Digest($0)) } : .alone(writes, smallestFrame: smallestFrame)
     }
 
     /// The tasks of a request, in its order.

@@ -34,21 +34,22 @@ package struct StoredBytes: Sendable {
     package static func alone(_ bytes: [UInt8]?, smallestFrame: Int = smallestFrame) -> StoredBytes {
         guard let bytes else { return StoredBytes(encoding: .kept, payload: nil) }
         return bytes.withUnsafeBytes { value in
+            let digest = Digest(value)
             var payload: [UInt8] = []
-            if value.count >= smallestFrame, appendFrame(of: value, .dictionary, digest: Digest(value), to: &payload),
+            if value.count >= smallestFrame, appendFrame(of: value, .dictionary, digest: digest, to: &payload),
                 payload.count < value.count
             {
                 return StoredBytes(encoding: .frame, payload: payload)
             }
-            return kept(value)
+            return kept(value, digest)
         }
     }
 
     /// As it came.
-    static func kept(_ value: UnsafeRawBufferPointer) -> StoredBytes {
+    static func kept(_ value: UnsafeRawBufferPointer, _ digest: Digest) -> StoredBytes {
         var payload = [UInt8](repeating: 0, count: Digest.count)
         payload.reserveCapacity(Digest.count + value.count)
-        Digest(value).write(to: &payload, at: 0)
+        digest.write(to: &payload, at: 0)
         payload.append(contentsOf: value)
         return StoredBytes(encoding: .kept, payload: payload)
     }

@@ -20,18 +20,28 @@ extension ChannelVersion {
     /// A version that is not a string is compared by the text that the Python clients give it, `str(version)`.
     /// A channel or version with a lone surrogate names no blob, because no blob can be stored under it.
     package static func all(in document: JSONText) throws(JSONError) -> [ChannelVersion] {
+        try named(by: document).versions
+    }
+
+    /// The same, and whether each version is a string or an integer, which any other reader of the document gives the same
+    /// text.
+    package static func named(
+        by document: JSONText
+    ) throws(JSONError) -> (versions: [ChannelVersion], areTexts: Bool) {
         let versions: JSONText? = try document.bytes.withUnsafeBufferPointer { (bytes) throws(JSONError) in
             let parsed = try JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(documentFields))
             let node = parsed.member(0, of: parsed.root)
             return node.kind == .object ? parsed.text(of: node) : nil
         }
-        guard let versions, case .object(let members) = try versions.value else { return [] }
+        guard let versions, case .object(let members) = try versions.value else { return ([], true) }
+        var areTexts = true
         var pairs: [ChannelVersion] = []
         pairs.reserveCapacity(members.count)
         // Few are found sooner by looking at each.
         let isIndexed = members.count > 16
         var positions: [Identifier: Int] = [:]
         for member in members {
+            areTexts = areTexts && member.value.isTextOrInteger
             guard let channel = member.name.string, let version = member.value.versionText else { continue }
             let pair = ChannelVersion(channel: Identifier(channel), version: Identifier(version))
             let position = isIndexed ? positions[pair.channel] : pairs.firstIndex { $0.channel == pair.channel }
@@ -42,13 +52,21 @@ extension ChannelVersion {
                 pairs.append(pair)
             }
         }
-        return pairs
+        return (pairs, areTexts)
     }
 
     private static let documentFields = JSONFields([(name: "channel_versions", shape: .value)])
 }
 
 extension JSONValue {
+    fileprivate var isTextOrInteger: Bool {
+        switch self {
+        case .string: true
+        case .number(let number): number.isInteger && number.text != "-0"
+        default: false
+        }
+    }
+
     /// The text a channel version is looked up by.
     ///
     /// Nil for a string that cannot be an identifier.

@@ -1,5 +1,9 @@
 /// What the operator of a store needs beyond the calls of agents.
 package protocol StoreMaintenance: Sendable {
+    /// What endangers acknowledged writes in the way the store is set up, as it was when the store was opened; each a
+    /// sentence that says what to do.
+    var warnings: [String] { get }
+
     /// Proves that the store takes changes: writes something and makes it durable. Costs one commit.
     func probe() async throws(StoreError)
 
@@ -20,6 +24,9 @@ package protocol StoreMaintenance: Sendable {
 }
 
 extension StoreMaintenance {
+    /// A store that sets itself up has none.
+    package var warnings: [String] { [] }
+
     /// What is damaged, for a caller that does not wait for long: see `verify(_:)`.
     package func verify() async throws(StoreError) -> [StoreDamage] {
         try await verify { _ in }.damage

@@ -9,15 +9,15 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the program: .build/release/milepost
-	@scripts/install-packages libsqlite3-dev libxxhash-dev libzstd-dev
+	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev
 	swift build -c release --product milepost
 
 serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make serve ARGS="--port 8000")
 	.build/release/milepost serve $(ARGS)
 
 test: ## run every test: Swift, then end to end against the release build
-	@scripts/install-packages libsqlite3-dev libxxhash-dev libzstd-dev python3 python3-venv && scripts/python-env
-	swift test
+	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev python3 python3-venv && scripts/python-env
+	scripts/with-postgres swift test
 	@$(MAKE) --no-print-directory build && .venv/bin/python -m pytest e2e
 
 check: ## check format, source rules, warnings and imports; runs no test

@@ -26,6 +26,7 @@ let package = Package(
         .target(name: "JSON"),
         .target(name: "Checkpoints", dependencies: ["JSON"]),
         .target(name: "CDictionary", exclude: ["dictionary-1"]),
+        .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(
@@ -39,6 +40,11 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
+            exclude: ["DESIGN.md"]
+        ),
+        .target(
+            name: "PostgresStorage",
+            dependencies: ["CLibPQ", "Checkpoints", "JSON"],
             exclude: ["DESIGN.md"]
         ),
         .target(
@@ -69,6 +75,7 @@ let package = Package(
                 "Checkpoints",
                 "JSON",
                 "Observability",
+                "PostgresStorage",
                 "SQLiteStorage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -84,7 +91,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["Checkpoints", "JSON", "SQLiteStorage"],
+            dependencies: ["CLibPQ", "Checkpoints", "JSON", "PostgresStorage", "SQLiteStorage"],
             path: "Tests/TestSupport"
         ),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
@@ -94,6 +101,7 @@ let package = Package(
             dependencies: [
                 "Checkpoints",
                 "JSON",
+                "PostgresStorage",
                 "SQLiteStorage",
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -127,6 +135,7 @@ let package = Package(
                 "Checkpoints",
                 "JSON",
                 "Observability",
+                "PostgresStorage",
                 "milepost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),

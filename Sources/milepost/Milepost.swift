@@ -9,14 +9,14 @@ struct Milepost: AsyncParsableCommand {
         abstract: "A checkpoint server for LangGraph agents.",
         discussion: """
             An agent saves its state after every step; Milepost keeps it. It speaks the Agentex Checkpoints API over
-            HTTP and stores in one SQLite file, so there is nothing to set up:
+            HTTP and stores in one SQLite file, so there is nothing to set up, or in PostgreSQL:
 
               milepost serve
 
             then point agents at http://localhost:5003.
             """,
         version: Version.current,
-        subcommands: [Serve.self, Verify.self]
+        subcommands: [Serve.self, Verify.self, Migrate.self]
     )
 
     static func main() async {

@@ -31,6 +31,9 @@ struct Server {
         } catch {
             throw StartError.machine(error.description)
         }
+        for warning in store.warnings {
+            logger.warning("the store is not safe as it is set up", metadata: ["warning": .string(warning)])
+        }
         do {
             try await serve(store)
         } catch {

@@ -11,8 +11,11 @@ struct CommandLineTests {
     func storeURLs() throws {
         #expect(try StoreConfiguration(url: "memory:") == .memory)
         #expect(try StoreConfiguration(url: "sqlite:a b/c.db") == .sqlite(path: "a b/c.db"))
-        for url in ["", "sqlite", "memory", "memory:x", "postgresql://localhost/x", "milepost.db"] {
+        for url in ["", "sqlite", "memory", "memory:x", "mysql://localhost/x", "milepost.db"] {
             #expect(throws: StartError.self) { try StoreConfiguration(url: url) }
+        }
+        for url in ["postgresql://a@h:1/d", "postgres://a@h:1/d", "host=h port=1 dbname=d user=a"] {
+            #expect(try StoreConfiguration(url: url).description == "postgresql://h:1/d")
         }
     }
 

@@ -4,6 +4,7 @@ import Configuration
 import Foundation
 import Logging
 import Observability
+import PostgresStorage
 import Testing
 
 @testable import milepost
@@ -85,8 +86,13 @@ struct ServerConfigurationTests {
 
     @Test("every key can be set on the command line, in the environment and in the file")
     func everyKey() async throws {
+        let url = "postgresql://u@h/d"
+        let passwords = NSTemporaryDirectory() + "milepost-\(UUID().uuidString).password"
+        try "secret\n".write(toFile: passwords, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: passwords) }
         let values: [String: (text: String, json: String)] = [
-            "host": ("::1", "\"::1\""), "port": ("8000", "8000"), "store": ("sqlite:/tmp/x.db", "\"sqlite:/tmp/x.db\""),
+            "host": ("::1", "\"::1\""), "port": ("8000", "8000"), "store": (url, "\"\(url)\""),
+            "store-password-file": (passwords, "\"\(passwords)\""),
             "max-body-bytes": ("1000", "1000"), "max-in-flight-bytes": ("1500", "1500"),
             "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
         ]
@@ -106,7 +112,7 @@ struct ServerConfigurationTests {
             for configuration in sources {
                 #expect(configuration.host == "::1")
                 #expect(configuration.port == 8_000)
-                #expect(configuration.store == .sqlite(path: "/tmp/x.db"))
+                #expect(configuration.store == .postgres(try ConnectionString(url, password: "secret")))
                 #expect(configuration.limits.bodyBytes == 1_000)
                 #expect(configuration.limits.inFlightBytes == 1_500)
                 #expect(configuration.logLevel == .debug)

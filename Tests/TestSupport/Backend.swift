@@ -1,4 +1,5 @@
 package import Checkpoints
+import PostgresStorage
 import SQLiteStorage
 
 /// A store to run the conformance suite on.
@@ -7,19 +8,41 @@ import SQLiteStorage
 package enum Backend: String, CaseIterable, Sendable {
     case memory
     case sqlite
+    case postgres
+    /// PostgreSQL in tables that LangGraph made, in a database whose collation is not that of bytes.
+    case adopted
 
     package typealias Store = CheckpointStore & StoreMaintenance
 
-    /// A new store that keeps its files in `directory`.
+    /// Those that outlive the process.
+    package static let durable: [Backend] = [.sqlite, .postgres, .adopted]
+
+    /// A new store that keeps its files in `directory`, or the one that was there before.
     package func open(in directory: TemporaryDirectory) throws -> any Store {
         switch self {
         case .memory: MemoryStore()
         case .sqlite: try SQLiteStore(path: directory.file("store.db"))
+        case .postgres: try PostgresStore(ConnectionString(PostgresServer.schema(named: directory.name)))
+        case .adopted: try PostgresStore(ConnectionString(LangGraphTables.schema(named: directory.name)))
         }
     }
 
     /// Runs `body` on a store of its own, then verifies and closes it: each test also tests integrity.
-    package func withStore<Value>(_ body: (any Store) async throws -> Value) async throws -> Value {
+    package func withStore<Value: Sendable>(_ body: (any Store) async throws -> Value) async throws -> Value {
+        if isPostgres { await PostgresServer.turns.take() }
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await withStoreInTurn(body))
+        } catch {
+            result = .failure(error)
+        }
+        if isPostgres { await PostgresServer.turns.giveBack() }
+        return try result.get()
+    }
+
+    private var isPostgres: Bool { self == .postgres || self == .adopted }
+
+    private func withStoreInTurn<Value>(_ body: (any Store) async throws -> Value) async throws -> Value {
         let directory = try TemporaryDirectory()
         let store = try open(in: directory)
         let value: Value

@@ -13,6 +13,11 @@ package final class TemporaryDirectory: Sendable {
         try? FileManager.default.removeItem(atPath: path)  // what stays behind is in the temporary directory
     }
 
+    /// Unique, of letters, digits and hyphens.
+    package var name: String {
+        String(path.split(separator: "/").last ?? "")
+    }
+
     package func file(_ name: String) -> String {
         path + "/" + name
     }

@@ -16,6 +16,8 @@ struct Serve: AsyncParsableCommand {
                   on 127.0.0.1:5003, in ./milepost.db
               milepost serve --store sqlite:/var/lib/milepost/agents.db
                   in another file
+              milepost serve --store postgresql://milepost@db.internal/agents
+                  in PostgreSQL, also beside other servers and LangGraph's own savers
               milepost serve --store memory: --port 8000
                   nothing is kept when it ends
             """
@@ -41,11 +43,17 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where to keep checkpoints: sqlite:PATH or memory: (default: sqlite:milepost.db).",
+            """
+            Where to keep checkpoints: sqlite:PATH, postgresql://USER@HOST/DATABASE (or any other libpq connection \
+            string) or memory: (default: sqlite:milepost.db).
+            """,
             valueName: "url"
         )
     )
     var store: String?
+
+    @Option(help: ArgumentHelp("File that holds the password of the PostgreSQL user.", valueName: "path"))
+    var storePasswordFile: String?
 
     @Option(
         help: ArgumentHelp("Largest request body that is taken, in bytes (default: 67108864).", valueName: "bytes")

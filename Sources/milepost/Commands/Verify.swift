@@ -27,7 +27,7 @@ struct Verify: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The store: sqlite:PATH (default: MILEPOST_STORE, else sqlite:milepost.db).",
+            "The store: sqlite:PATH or postgresql://… (default: MILEPOST_STORE, else sqlite:milepost.db).",
             valueName: "url"
         )
     )

@@ -16,6 +16,8 @@ struct ServerConfiguration {
     /// `port` (int, default 5003): port to listen on, 0–65535; 0 lets the system choose.
     let port: Int
     /// `store` (string, default sqlite:milepost.db): where checkpoints are kept.
+    ///
+    /// `store-password-file` (string, default none): where the password of its PostgreSQL user stands.
     let store: StoreConfiguration
     /// `max-body-bytes` (int, default 67108864, 1–536870912): largest request body; `max-in-flight-bytes` (int, default 134217728 or
     /// twice `max-body-bytes`, whichever is more): the bodies that are in memory at one time, together.
@@ -32,6 +34,7 @@ struct ServerConfiguration {
         ("host", "127.0.0.1"),
         ("port", 5003),
         ("store", "sqlite:milepost.db"),
+        ("store-password-file", ""),
         ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
         ("max-in-flight-bytes", ""),
         ("log-level", "info"),
@@ -48,13 +51,16 @@ struct ServerConfiguration {
 
     /// The store that a server started in this environment would open, for a command that takes nothing else of it.
     ///
-    /// `url` is what was given on the command line.
+    /// `url` and `passwordFile` are what was given on the command line.
     static func readStore(
         _ url: String?,
+        passwordFile: String? = nil,
         environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
     ) async throws -> StoreConfiguration {
-        let values = url.map { [AbsoluteConfigKey(["store"]): ConfigValue(.string($0), isSecret: false)] }
-        let provider = InMemoryProvider(name: "command line", values: values ?? [:])
+        let given = [("store", url), ("store-password-file", passwordFile)].compactMap { name, text in
+            text.map { (AbsoluteConfigKey([name]), ConfigValue(.string($0), isSecret: false)) }
+        }
+        let provider = InMemoryProvider(name: "command line", values: Dictionary(uniqueKeysWithValues: given))
         return try store(await sources(provider, file: nil, environment))
     }
 
@@ -99,7 +105,11 @@ struct ServerConfiguration {
     }
 
     private static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
-        try StoreConfiguration(url: value("store") { try config.requiredString(forKey: "store") })
+        let file = try value("store-password-file") { try config.requiredString(forKey: "store-password-file") }
+        return try StoreConfiguration(
+            url: value("store") { try config.requiredString(forKey: "store") },
+            passwordFile: file.isEmpty ? nil : file
+        )
     }
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
@@ -173,6 +183,7 @@ extension ServerOptions {
         set("host", host.map(ConfigContent.string))
         set("port", port.map(ConfigContent.int))
         set("store", store.map(ConfigContent.string))
+        set("store-password-file", storePasswordFile.map(ConfigContent.string))
         set("max-body-bytes", maxBodyBytes.map(ConfigContent.int))
         set("max-in-flight-bytes", maxInFlightBytes.map(ConfigContent.int))
         set("log-level", logLevel.map(ConfigContent.string))

@@ -1,5 +1,8 @@
 import Checkpoints
+import Glibc
+import PostgresStorage
 import SQLiteStorage
+import SystemPackage
 
 /// The store that a `--store` URL names.
 enum StoreConfiguration: Hashable {
@@ -7,8 +10,11 @@ enum StoreConfiguration: Hashable {
     case memory
     /// One SQLite file.
     case sqlite(path: String)
+    /// A PostgreSQL database.
+    case postgres(ConnectionString)
 
-    init(url: String) throws(StartError) {
+    /// `passwordFile` is where the password of a PostgreSQL user stands; a line break at its end does not count.
+    init(url: String, passwordFile: String? = nil) throws(StartError) {
         if url == "memory:" {
             self = .memory
         } else if url.hasPrefix("sqlite:") {
@@ -17,42 +23,83 @@ enum StoreConfiguration: Hashable {
                 throw .usage("--store sqlite: has no path; give one, as in sqlite:milepost.db")
             }
             self = .sqlite(path: path)
+        } else if ConnectionString.isNamed(by: url) {
+            let password = try passwordFile.map(Self.password)
+            do {
+                self = .postgres(try ConnectionString(url, password: password))
+            } catch {
+                throw .usage("--store: \(error.description)")
+            }
+            return
         } else {
-            throw .usage("--store '\(url)' is not known; use sqlite:PATH or memory:")
+            // What is not understood may be a connection string with a password in it.
+            let shown = url.contains("@") || url.contains("password") ? "" : " '\(url)'"
+            throw .usage("--store\(shown) is not known; use sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:")
+        }
+        if passwordFile != nil {
+            throw .usage("store-password-file is for PostgreSQL alone; leave it out, or give a postgresql:// store")
         }
     }
 
-    /// Opens it; a file that does not exist is made.
+    private static func password(in file: String) throws(StartError) -> String {
+        do {
+            let descriptor = try FileDescriptor.open(FilePath(file), .readOnly)
+            let bytes = try descriptor.closeAfter {
+                var bytes = [UInt8](repeating: 0, count: 1 << 12)
+                let count = try bytes.withUnsafeMutableBytes { try descriptor.read(into: $0) }
+                return bytes.prefix(count)
+            }
+            let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+            return String(decoding: line, as: UTF8.self)
+        } catch {
+            throw .machine("cannot read the password file \(file): \(error); check store-password-file")
+        }
+    }
+
+    /// Opens it; what does not exist is made.
     func open() throws(StoreOpenError) -> any CheckpointStore & StoreMaintenance {
         switch self {
         case .memory: MemoryStore()
         case .sqlite(let path): try SQLiteStore(path: path)
+        case .postgres(let target): try PostgresStore(target)
         }
     }
 
-    /// Looks for damage in it without opening it to serve: a server may have it open meanwhile.
+    /// Looks for damage in it: a server may have it open meanwhile.
     ///
-    /// Nothing is made and nothing is changed.
+    /// Of an SQLite file nothing is changed, and none is made.
     func verify(_ report: @escaping @Sendable (VerifyProgress) -> Void) async throws -> StoreVerification {
-        switch self {
-        case .memory:
-            throw StartError.usage("--store memory: is in its server alone and cannot be verified; use sqlite:PATH")
-        case .sqlite(let path):
-            do {
+        do {
+            switch self {
+            case .memory:
+                throw StartError.usage("--store memory: is in its server alone and cannot be verified; use sqlite:PATH")
+            case .sqlite(let path):
                 return try await SQLiteStore.verify(path: path, report)
-            } catch let error as StoreOpenError {
-                throw StartError.machine(error.description)
-            } catch let error as StoreError {
-                throw StartError.machine("\(error.debugDescription) in \(path); try again, and check its disk")
+            case .postgres(let target):
+                let store = try PostgresStore(target, isReadOnly: true)
+                let found: StoreVerification
+                do {
+                    found = try await store.verify(report)
+                } catch {
+                    await store.close()
+                    throw error
+                }
+                await store.close()
+                return found
             }
+        } catch let error as StoreOpenError {
+            throw StartError.machine(error.description)
+        } catch let error as StoreError {
+            throw StartError.machine("\(error.debugDescription) in \(description); try again, and check its disk")
         }
     }
 
-    /// For the log.
+    /// For the log: without a password.
     var description: String {
         switch self {
         case .memory: "memory:"
         case .sqlite(let path): "sqlite:\(path)"
+        case .postgres(let target): target.description
         }
     }
 }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The contract of `CheckpointStore`, executable: the same tests over every store.
-@Suite("Every store", .timeLimit(.minutes(2)))
+@Suite("Every store", .timeLimit(.minutes(5)))
 struct Conformance {}
 
 extension Conformance {

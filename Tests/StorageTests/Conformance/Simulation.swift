@@ -4,12 +4,12 @@ import TestSupport
 import Testing
 
 /// Random operations on a store and on `MemoryStore`, which must answer alike after each.
-@Suite("Simulation", .timeLimit(.minutes(3)))
+@Suite("Simulation", .timeLimit(.minutes(5)))
 struct Simulation {
-    @Test("random calls, one after the other, answer as the memory store does")
-    func sequential() async throws {
+    @Test("random calls, one after the other, answer as the memory store does", arguments: Backend.durable)
+    func sequential(_ backend: Backend) async throws {
         var random = SeededGenerator(seed: testSeed("Simulation.sequential"))
-        try await Backend.sqlite.withStore { store in
+        try await backend.withStore { store in
             let oracle = MemoryStore()
             for step in 0..<3_000 {
                 let call = Call.random(&random)
@@ -23,10 +23,10 @@ struct Simulation {
 
     /// Each client has threads of its own, so that the order among clients does not matter, and all share the writer's
     /// transactions.
-    @Test("random calls of many clients at once answer as the memory store does")
-    func concurrent() async throws {
+    @Test("random calls of many clients at once answer as the memory store does", arguments: Backend.durable)
+    func concurrent(_ backend: Backend) async throws {
         let seed = testSeed("Simulation.concurrent")
-        try await Backend.sqlite.withStore { store in
+        try await backend.withStore { store in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for client in 0..<8 {
                     group.addTask {
@@ -46,13 +46,13 @@ struct Simulation {
         }
     }
 
-    @Test("what random calls left is there after the file is opened again")
-    func reopened() async throws {
+    @Test("what random calls left is there after the store is opened again", arguments: Backend.durable)
+    func reopened(_ backend: Backend) async throws {
         var random = SeededGenerator(seed: testSeed("Simulation.reopened"))
         let directory = try TemporaryDirectory()
         let oracle = MemoryStore()
         for _ in 0..<4 {
-            let store = try Backend.sqlite.open(in: directory)
+            let store = try backend.open(in: directory)
             for _ in 0..<200 {
                 let call = Call.random(&random)
                 let found = try await call.run(on: store)

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Versions of a channel, kept as what each adds, read back as they were.
-@Suite("Blob chains", .timeLimit(.minutes(2)))
+@Suite("Blob chains", .timeLimit(.minutes(5)))
 struct BlobChainTests {
     private let thread = ThreadKey("t1")
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Clients that put to one thread while others delete it: a place in a chain that was chosen before a deletion is not
 /// used after it.
-@Suite("Racing with a deletion", .timeLimit(.minutes(2)))
+@Suite("Racing with a deletion", .timeLimit(.minutes(5)))
 struct RacingThreadTests {
     private static let thread = ThreadKey("t1")
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What the file is like, and which files are refused.
-@Suite("The SQLite file", .timeLimit(.minutes(1)))
+@Suite("The SQLite file", .timeLimit(.minutes(5)))
 struct SQLiteFileTests {
     @Test("a new file is readable by its user alone, and so are the files beside it")
     func mode() async throws {

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Group commit: who shares a transaction, and what a failure does to the others.
-@Suite("The SQLite writer", .timeLimit(.minutes(1)))
+@Suite("The SQLite writer", .timeLimit(.minutes(5)))
 struct SQLiteWriterTests {
     @Test("changes that wait together are committed together")
     func groups() async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What values, writes and keys look like on disk, and that they are read back as they were.
-@Suite("Stored bytes", .timeLimit(.minutes(1)))
+@Suite("Stored bytes", .timeLimit(.minutes(5)))
 struct StoredBytesTests {
     private static func text(_ count: Int, _ random: inout SeededGenerator) -> [UInt8] {
         let words = ["the ", "graph ", "agent ", "said ", "that ", "a ", "checkpoint ", "holds "]

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Verify as it is run on a file from outside: while a store has it open, with damaged pages, and on files it refuses.
-@Suite("Verify on a file", .timeLimit(.minutes(2)))
+@Suite("Verify on a file", .timeLimit(.minutes(5)))
 struct VerifyFileTests {
     private func damage(of path: String) async throws -> [StoreDamage] {
         try await SQLiteStore.verify(path: path) { _ in }.damage

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// Every kind of damage is named with its thread, and nothing else is.
-@Suite("Verify", .timeLimit(.minutes(2)))
+@Suite("Verify", .timeLimit(.minutes(5)))
 struct VerifyTests {
     private static let versions = 8
 

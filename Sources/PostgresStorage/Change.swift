@@ -1,0 +1,96 @@
+import Checkpoints
+import JSON
+
+/// A change on its way to the database.
+struct Change: PostgresWork {
+    enum Kind: Sendable {
+        case put(Checkpoint, [ChannelBlob])
+        case writes([PendingWrite], CheckpointKey, WriteConflictPolicy)
+        case deleteThread(ThreadKey)
+        /// Proof that changes are taken.
+        case probe
+    }
+
+    let kind: Kind
+    let operation: String
+    let deadline: ContinuousClock.Instant
+    /// Connections lost and transactions undone on its way.
+    var attempts = 0
+    /// Whether it may have happened already.
+    var isInDoubt = false
+    /// Whether it goes over the connections for changes that share no transaction.
+    var isSeparate = false
+    /// Whether its JSON is rewritten wherever `jsonb` might not take it.
+    var isRewritten = false
+    private(set) var answer: @Sendable (Result<Void, StoreError>) -> Void
+
+    init(_ kind: Kind, _ operation: String, then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+        self.kind = kind
+        self.operation = operation
+        self.answer = answer
+        deadline = .now + PostgresLimits.patience
+    }
+
+    /// What may have happened is never said not to have.
+    func fail(_ error: StoreError) {
+        let known = isInDoubt ? StoreError(.unavailable, during: operation, detail: error.detail) : error
+        answer(.failure(known))
+    }
+
+    /// One of a checkpoint at a time where each is alone: a lock that it waits for holds up no other checkpoint.
+    var exclusion: CheckpointKey? {
+        guard isSeparate else { return nil }
+        return switch kind {
+        case .put(let checkpoint, _): checkpoint.key
+        case .writes(_, let key, _): key
+        case .deleteThread(let thread): CheckpointKey(thread: thread, namespace: "", id: "")
+        case .probe: nil
+        }
+    }
+
+    /// Whose rows it changes; nil for a probe.
+    var thread: ThreadKey? {
+        switch kind {
+        case .put(let checkpoint, _): checkpoint.key.thread
+        case .writes(_, let key, _): key.thread
+        case .deleteThread(let thread): thread
+        case .probe: nil
+        }
+    }
+
+    var byteCount: Int {
+        switch kind {
+        case .put(let checkpoint, let blobs):
+            blobs.reduce(checkpoint.document.bytes.count + checkpoint.metadata.bytes.count) {
+                $0 + ($1.bytes?.count ?? 0)
+            }
+        case .writes(let writes, _, _): writes.reduce(0) { $0 + $1.bytes.count }
+        case .deleteThread, .probe: 0
+        }
+    }
+
+    var isAlone: Bool {
+        switch kind {
+        case .put, .writes: isSeparate || byteCount > Self.largestShared
+        case .deleteThread, .probe: true
+        }
+    }
+
+    /// Whether doing it twice may undo what another did in between.
+    var isDeletion: Bool {
+        if case .deleteThread = kind { true } else { false }
+    }
+
+    /// In bytes.
+    private static let largestShared = 1 << 20
+
+    /// The same with something to do before it is answered.
+    func beforeAnswer(_ action: @escaping @Sendable () -> Void) -> Change {
+        var change = self
+        change.answer = { [answer] result in
+            action()
+            answer(result)
+        }
+        return change
+    }
+}

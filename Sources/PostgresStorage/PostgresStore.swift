@@ -1,0 +1,61 @@
+package import Checkpoints
+
+/// A store in a PostgreSQL database, in the tables of LangGraph's savers; any number of servers may share one.
+///
+/// DESIGN.md beside this file says why it is safe.
+package final class PostgresStore: CheckpointStore {
+    let writer: PostgresWriter
+    let readers: PostgresLanes<Read>
+    let target: ConnectionString
+    /// What the operator should know about how the server is set up, each a sentence.
+    package let warnings: [String]
+
+    /// Connects once, brings the tables up to date if they are not, and looks at the server's settings.
+    ///
+    /// Blocks meanwhile.
+    ///
+    /// `isReadOnly`: nothing is brought up to date, and what is not is refused.
+    package init(_ target: ConnectionString, isReadOnly: Bool = false) throws(StoreOpenError) {
+        self.target = target
+        let connection = try PostgresSchema.connect(target)
+        if isReadOnly {
+            try PostgresSchema.check(connection, target)
+        } else {
+            try PostgresSchema.migrate(connection, target)
+        }
+        warnings = try PostgresSchema.warnings(connection, target)
+        writer = PostgresWriter(target)
+        readers = PostgresReaders.lanes(target)
+    }
+
+    package func close() async {
+        await readers.close()
+        await writer.close()
+    }
+
+    /// What `decode` makes of the statement's answer.
+    func ask<Value: Sendable>(
+        _ operation: String,
+        _ statement: PostgresStatement,
+        _ decode: @escaping @Sendable (borrowing PostgresResult) -> Value
+    ) async throws(StoreError) -> Value {
+        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+            let read = Read(operation, statement, isAlone: true) {
+                continuation.resume(returning: .failure($0))
+            } finish: { result in
+                continuation.resume(returning: .success(decode(result)))
+                return nil
+            }
+            readers.add(read)
+        }
+        return try result.get()
+    }
+
+    /// Returns when the change is durable.
+    func perform(_ kind: Change.Kind, _ operation: String) async throws(StoreError) {
+        let outcome: Result<Void, StoreError> = await withCheckedContinuation { continuation in
+            writer.add(Change(kind, operation) { continuation.resume(returning: $0) })
+        }
+        try outcome.get()
+    }
+}

@@ -1,0 +1,214 @@
+import Checkpoints
+import Synchronization
+
+/// The way changes take to the database.
+///
+/// Those that wait together are merged into one transaction of a few statements on ONE connection, and answered after its
+/// commit. Rows go in by table and key, so that two servers that change the same rows wait for each other in the same
+/// order and cannot deadlock.
+///
+/// A change that makes such a transaction fail, or holds it up, never fails its neighbours: all of it go, each in a
+/// transaction of its own, over other connections. Those take large changes and deletions too.
+final class PostgresWriter: Sendable {
+    /// Changes in one transaction at most.
+    private static let batchLimit = 256
+    /// Connections for changes that share no transaction.
+    private static let singleLanes = 3
+    /// Transactions shared with others that may fail before a change goes alone.
+    private static let sharedAttempts = 2
+
+    private let shared: PostgresLanes<Change>
+    private let single: PostgresLanes<Change>
+    private let held: HeldThreads
+
+    /// How many changes of which threads are on their way alone: what comes for those must not hold up a transaction that
+    /// others share.
+    private final class HeldThreads: Sendable {
+        private let counts = Mutex<[ThreadKey: Int]>([:])
+
+        func contains(_ thread: ThreadKey) -> Bool {
+            counts.withLock { $0[thread] != nil }
+        }
+
+        func add(_ thread: ThreadKey) {
+            counts.withLock { $0[thread, default: 0] += 1 }
+        }
+
+        func remove(_ thread: ThreadKey) {
+            counts.withLock { counts in
+                guard let count = counts[thread] else { return }
+                counts[thread] = count == 1 ? nil : count - 1
+            }
+        }
+    }
+
+    init(_ target: ConnectionString) {
+        let held = HeldThreads()
+        let single = PostgresLanes<Change>("single", target, count: Self.singleLanes, batchLimit: 1) {
+            Self.performSingle($0, $1)
+        }
+        shared = PostgresLanes<Change>("shared", target, count: 1, batchLimit: Self.batchLimit) { connection, batch in
+            Self.performShared(connection, batch) { change in Self.add(change, to: single, held) }
+        }
+        self.single = single
+        self.held = held
+    }
+
+    /// Returns at once; the change is answered when it is durable or has failed.
+    func add(_ change: Change) {
+        if change.isAlone || change.thread.map(held.contains) ?? false {
+            Self.add(change, to: single, held)
+        } else {
+            shared.add(change)
+        }
+    }
+
+    /// Finishes what was taken in; refuses what comes later.
+    func close() async {
+        await shared.close()
+        await single.close()
+    }
+
+    private static func add(_ change: Change, to single: PostgresLanes<Change>, _ held: HeldThreads) {
+        var change = change
+        change.isSeparate = true
+        guard let thread = change.thread else { return single.add(change) }
+        held.add(thread)
+        single.add(change.beforeAnswer { held.remove(thread) })
+    }
+
+    private static func performShared(
+        _ connection: PostgresConnection,
+        _ batch: [Change],
+        _ separate: (Change) -> Void
+    ) -> PostgresOutcome<Change> {
+        guard let failure = execute(batch, connection) else {
+            for change in batch { change.answer(.success(())) }
+            return PostgresOutcome()
+        }
+        var outcome = PostgresOutcome<Change>(failure: failure)
+        let isShareable = failure.isLost || failure.state == "40001" || failure.state == "40P01"
+        for var change in batch {
+            change.attempts += 1
+            change.isInDoubt = change.isInDoubt || failure.isLost
+            if isShareable && change.attempts < sharedAttempts {
+                outcome.unfinished.append(change)
+            } else {
+                separate(change)
+            }
+        }
+        return outcome
+    }
+
+    private static func performSingle(
+        _ connection: PostgresConnection,
+        _ batch: [Change]
+    ) -> PostgresOutcome<Change> {
+        var outcome = PostgresOutcome<Change>()
+        for var change in batch {
+            var failure = execute([change], connection)
+            if failure?.isAboutData == true {
+                // A number that jsonb does not take.
+                change.isRewritten = true
+                failure = execute([change], connection)
+            }
+            guard let failure else {
+                change.answer(.success(()))
+                continue
+            }
+            change.isInDoubt = change.isInDoubt || failure.isLost
+            if failure.isTransient && !(failure.isLost && change.isDeletion) {
+                outcome.unfinished.append(change)
+                outcome.failure = failure
+            } else {
+                change.fail(failure.error(during: change.operation))
+            }
+        }
+        return outcome
+    }
+
+    /// One transaction; nil when it is committed.
+    private static func execute(_ batch: [Change], _ connection: PostgresConnection) -> PostgresFailure? {
+        let now = ContinuousClock.now
+        let isDeletion = batch.first?.isDeletion ?? false
+        let limit = batch.map(\.deadline).min() ?? now
+        let deadline = isDeletion ? now + PostgresLimits.deletion : max(limit, now + .seconds(1))
+        var end = ""
+        do throws(PostgresFailure) {
+            let statements = transaction(batch, isPooled: connection.isPooled)
+            let failures = try connection.run([statements], until: deadline) { _, index, result in
+                if index == statements.count - 1 { end = result.commandTag }
+            }
+            guard let failure = failures[0] else {
+                // The end of a transaction that failed unnoticed is a ROLLBACK. And a COMMIT that no longer waits for a
+                // standby says so with a warning: no other server may have it.
+                // https://www.postgresql.org/docs/15/warm-standby.html#SYNCHRONOUS-REPLICATION
+                let isCertain = end == "COMMIT" && !connection.isWarned
+                return isCertain ? nil : .lost("COMMIT was answered with \(end) and a warning or none")
+            }
+            if connection.needsRollback {
+                try connection.run(PostgresStatement(SQL.rollback), until: deadline)
+            }
+            return failure
+        } catch {
+            return error
+        }
+    }
+
+    private static func transaction(_ batch: [Change], isPooled: Bool) -> [PostgresStatement] {
+        var statements: [PostgresStatement] = []
+        if case .deleteThread(let thread)? = batch.first?.kind {
+            // One snapshot for all tables: what another commits meanwhile stays whole, or this is tried again.
+            statements = [PostgresStatement(SQL.beginRepeatableRead), PostgresStatement(SQL.deletionLimits)]
+            statements += [SQL.deleteCheckpoints, SQL.deleteBlobs, SQL.deleteWrites].map { text in
+                var parameters = PostgresParameters()
+                parameters.add(thread.storedID)
+                return PostgresStatement(text, parameters)
+            }
+        } else if case .probe? = batch.first?.kind {
+            var parameters = PostgresParameters()
+            // Servers that probe at the same time do not wait for each other.
+            parameters.add(Int32.random(in: 0..<1_024))
+            statements = [PostgresStatement(SQL.begin), PostgresStatement(SQL.probe, parameters)]
+        } else {
+            statements = [PostgresStatement(SQL.begin)] + WriteBatch(batch).statements
+        }
+        if isPooled && !batch.contains(where: \.isDeletion) {
+            statements.insert(PostgresStatement(SQL.localLimits), at: 1)
+        }
+        return statements + [PostgresStatement(SQL.commit)]
+    }
+
+    private enum SQL {
+        static let begin = StatementText("begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        static let beginRepeatableRead = StatementText("begin_rr", "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
+        static let commit = StatementText("commit", "COMMIT")
+        static let rollback = StatementText("rollback", "ROLLBACK")
+        static let localLimits = limits("limits", statement: PostgresLimits.statementMilliseconds)
+        static let deletionLimits = limits(
+            "deletion_limits", statement: Int(PostgresLimits.deletion / .milliseconds(1)))
+
+        /// In milliseconds, until the transaction ends.
+        private static func limits(_ name: String, statement: Int) -> StatementText {
+            StatementText(
+                name,
+                """
+                SELECT set_config('lock_timeout', '\(PostgresLimits.lockMilliseconds)', true),
+                    set_config('statement_timeout', '\(statement)', true)
+                """
+            )
+        }
+
+        static let deleteCheckpoints = StatementText(
+            "delete_checkpoints", "DELETE FROM checkpoints WHERE thread_id = $1")
+        static let deleteBlobs = StatementText("delete_blobs", "DELETE FROM checkpoint_blobs WHERE thread_id = $1")
+        static let deleteWrites = StatementText("delete_writes", "DELETE FROM checkpoint_writes WHERE thread_id = $1")
+        static let probe = StatementText(
+            "probe",
+            """
+            INSERT INTO milepost_probes (probe, probed_at) VALUES ($1, now())
+            ON CONFLICT (probe) DO UPDATE SET probed_at = EXCLUDED.probed_at
+            """
+        )
+    }
+}

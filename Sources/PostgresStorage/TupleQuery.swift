@@ -1,0 +1,160 @@
+import Checkpoints
+import JSON
+
+/// What get-tuple asks: a checkpoint with its blobs and writes, in one statement.
+///
+/// PostgreSQL finds the blobs by the versions in `jsonb`. Where a version is no text, or the document has something that
+/// `jsonb` has not, those may be the wrong ones; then it is asked once more, for the versions that the exact text names.
+struct TupleQuery: Sendable {
+    private static let operation = "read a checkpoint"
+
+    let thread: ThreadKey
+    let namespace: Identifier
+    /// Nil for the greatest.
+    let id: Identifier?
+    /// The document that was seen and the blobs that it names; nil to let PostgreSQL find them.
+    private var seen: (document: JSONText, versions: [ChannelVersion])?
+    private let deadline = ContinuousClock.now + PostgresLimits.patience
+
+    init(thread: ThreadKey, namespace: Identifier, id: Identifier?) {
+        self.thread = thread
+        self.namespace = namespace
+        self.id = id
+    }
+
+    func read(then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void) -> Read {
+        Read(Self.operation, until: deadline, statement) {
+            answer(.failure($0))
+        } finish: { result in
+            guard let first = (0..<result.rowCount).first(where: { result.integer($0, 0) == Self.checkpointKind })
+            else {
+                answer(.success(nil))
+                return nil
+            }
+            let document = JSONText(trusted: result.bytes(first, 4))
+            let named = try ChannelVersion.named(by: document)
+            guard named.areTexts && !document.hasForeignEscape || seen?.document == document else {
+                var next = self
+                next.seen = (document, named.versions)
+                return next.read(then: answer)
+            }
+            answer(.success(tuple(from: result, first, document, named.versions)))
+            return nil
+        }
+    }
+
+    private var statement: PostgresStatement {
+        var parameters = PostgresParameters()
+        parameters.add(thread.storedID)
+        parameters.add(namespace)
+        if let id { parameters.add(id) }
+        if let versions = seen?.versions {
+            parameters.add(texts: versions.lazy.map(\.channel))
+            parameters.add(texts: versions.lazy.map(\.version))
+        }
+        let text =
+            switch (id, seen) {
+            case (nil, nil): Self.newest
+            case (nil, _): Self.newestWithVersions
+            case (_, nil): Self.named
+            default: Self.namedWithVersions
+            }
+        return PostgresStatement(text, parameters)
+    }
+
+    private func tuple(
+        from result: borrowing PostgresResult,
+        _ first: Int,
+        _ document: JSONText,
+        _ versions: [ChannelVersion]
+    ) -> CheckpointTuple {
+        let checkpoint = Checkpoint(
+            key: CheckpointKey(thread: thread, namespace: namespace, id: result.identifier(first, 2)),
+            parentID: result.optionalIdentifier(first, 3),
+            document: document,
+            metadata: JSONText(trusted: result.bytes(first, 5))
+        )
+        var blobs: [ChannelVersion: ChannelBlob] = [:]
+        var writes: [PendingWrite] = []
+        for row in 0..<result.rowCount where row != first {
+            if result.integer(row, 0) == Self.blobKind {
+                let version = ChannelVersion(channel: result.identifier(row, 2), version: result.identifier(row, 3))
+                blobs[version] = ChannelBlob(
+                    channel: version.channel,
+                    version: version.version,
+                    type: result.optionalIdentifier(row, 4)?.text ?? "",
+                    bytes: result.optionalBytes(row, 6)
+                )
+            } else {
+                writes.append(
+                    PendingWrite(
+                        taskID: result.identifier(row, 2),
+                        index: Int32(truncatingIfNeeded: result.integer(row, 1)),
+                        channel: result.identifier(row, 3),
+                        type: result.optionalIdentifier(row, 4)?.text,
+                        bytes: result.bytes(row, 6),
+                        taskPath: result.identifier(row, 5)
+                    )
+                )
+            }
+        }
+        return CheckpointTuple(
+            checkpoint: checkpoint,
+            blobs: versions.compactMap { blobs[$0] },
+            pendingWrites: writes.sorted(by: PendingWrite.precedes)
+        )
+    }
+
+    // MARK: - Statements
+
+    private static let checkpointKind = 0
+    private static let blobKind = 1
+
+    private static let newest = statement("newest", newestCondition, versionsInDocument)
+    private static let named = statement("named", "AND checkpoint_id = $3", versionsInDocument)
+    private static let newestWithVersions = statement(
+        "newest_versions",
+        newestCondition,
+        "unnest($3::text[], $4::text[]) AS named (channel, version)"
+    )
+    private static let namedWithVersions = statement(
+        "named_versions",
+        "AND checkpoint_id = $3",
+        "unnest($4::text[], $5::text[]) AS named (channel, version)"
+    )
+
+    private static let newestCondition = "ORDER BY checkpoint_id COLLATE \"C\" DESC LIMIT 1"
+
+    /// None where `channel_versions` is no object.
+    private static let versionsInDocument = """
+        jsonb_each_text(
+            CASE WHEN jsonb_typeof(found.checkpoint -> 'channel_versions') = 'object'
+            THEN found.checkpoint -> 'channel_versions' ELSE '{}' END
+        ) AS named (channel, version)
+        """
+
+    /// Rows of three kinds in the columns kind, index and four texts and a blob:
+    /// 0: checkpoint id, parent, document, metadata; 1: channel, version, type; 2: task, channel, type, task path.
+    private static func statement(_ name: String, _ condition: String, _ versions: String) -> StatementText {
+        StatementText(
+            "tuple_" + name,
+            """
+            WITH found AS MATERIALIZED (
+                SELECT checkpoint_id, parent_checkpoint_id, checkpoint, metadata,
+                    milepost_checkpoint, milepost_metadata, milepost_digest
+                FROM checkpoints WHERE thread_id = $1 AND checkpoint_ns = $2 \(condition)
+            )
+            SELECT \(checkpointKind), 0, checkpoint_id, parent_checkpoint_id, \(StoredCheckpoint.texts), NULL::bytea FROM found
+            UNION ALL
+            SELECT \(blobKind), 0, stored.channel, stored.version, stored.type, NULL, stored.blob
+            FROM found, \(versions), checkpoint_blobs AS stored
+            WHERE stored.thread_id = $1 AND stored.checkpoint_ns = $2
+                AND stored.channel = named.channel AND stored.version = named.version
+            UNION ALL
+            SELECT 2, stored.idx, stored.task_id, stored.channel, stored.type, stored.task_path, stored.blob
+            FROM found, checkpoint_writes AS stored
+            WHERE stored.thread_id = $1 AND stored.checkpoint_ns = $2 AND stored.checkpoint_id = found.checkpoint_id
+            """
+        )
+    }
+}

@@ -9,6 +9,7 @@ import load
 import servers
 import throughput
 from http_saver import Client
+from measurement import measured
 from run import Run
 from workloads import ALL_THREADS, GET_TUPLE, MANY_THREADS, SAME_THREADS, SMALL_WRITES, line, put_line, put_writes_line
 
@@ -107,7 +108,7 @@ def _row(
     run: Run, rows: list[Any], name: str, file: str, number: int, directory: Path, requests: Path, connections: int
 ) -> None:
     with servers.milepost(directory) as server:
-        figures = throughput.measured(server, requests, connections, run.seconds, run.warm_up)
+        figures = measured(server, requests, connections, run.seconds, run.warm_up)
     rate = figures["requests"] / figures["seconds"]
     rows.append({"name": name, "file": file, "round": number, "requests_per_second": rate, **figures})
     run.say(

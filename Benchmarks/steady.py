@@ -13,8 +13,8 @@ from typing import Any
 import load
 import processes
 import servers
+from measurement import measured
 from run import Run
-from throughput import measured
 from workloads import LARGE_WRITES, SMALL_WRITES, put_writes_line
 
 CONNECTIONS = 64

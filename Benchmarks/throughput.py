@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import load
-import processes
 import servers
+from measurement import measured
 from run import Run
 from workloads import SMALL_WRITES, WORKLOADS, Workload
 
@@ -134,21 +134,6 @@ def _server_figures(
     if prepared is None:
         servers.remove(directory)
     return figures
-
-
-def measured(server: servers.Server, requests: Path, connections: int, seconds: int, warm_up: int) -> dict[str, Any]:
-    """A warm-up, then the measurement, with what it took of the server."""
-    load.wrk(server, requests, connections, warm_up)
-    with processes.AnonymousPeak(server.pid) as anonymous:
-        before = processes.cpu_seconds(server.pid)
-        figures = load.wrk(server, requests, connections, seconds)
-        cpu = processes.cpu_seconds(server.pid) - before
-    return {
-        **figures,
-        "cpu_us": cpu / max(1, figures["requests"]) * 1e6,
-        "peak_rss": processes.peak_rss(server.pid),
-        "peak_anonymous": anonymous.bytes,
-    }
 
 
 def _peer_figures(run: Run, one: Peer, workload: Workload, concurrency: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of a second: to see that it works")
     parser.add_argument("--full", action="store_true", help="also a file of 1 M writes, a long thread, large bodies")
-    parser.add_argument("--only", default="", metavar="REGEX", help="only the parts whose name matches")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only what matches: get-tuple, postgres, …")
     parser.add_argument("--seconds", type=int, help="length of a measurement (default: 4)")
     parser.add_argument("--rounds", type=int, help="repetitions, of which the median counts (default: 3)")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="a directory on the disk to measure")

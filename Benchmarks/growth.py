@@ -108,7 +108,7 @@ def _row(
     run: Run, rows: list[Any], name: str, file: str, number: int, directory: Path, requests: Path, connections: int
 ) -> None:
     with servers.milepost(directory) as server:
-        figures = measured(server, requests, connections, run.seconds, run.warm_up)
+        figures = measured([server], requests, connections, run.seconds, run.warm_up)
     rate = figures["requests"] / figures["seconds"]
     rows.append({"name": name, "file": file, "round": number, "requests_per_second": rate, **figures})
     run.say(

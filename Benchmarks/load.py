@@ -19,9 +19,9 @@ def write_requests(file: Path, lines: list[str]) -> Path:
     return file
 
 
-def wrk(server: Server, requests: Path, connections: int, seconds: int) -> dict[str, Any]:
+def wrk(server: Server, requests: Path, connections: int, seconds: int, most_threads: int = 2) -> dict[str, Any]:
     """Every connection sends its next request when it has its answer."""
-    threads = min(2, connections)
+    threads = min(most_threads, connections)
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
     output = _output([*command, "-s", str(LUA), f"http://127.0.0.1:{server.port}", "--", str(requests)])
     lines = [line for line in output.splitlines() if line.startswith("RESULT ")]

@@ -16,6 +16,7 @@ ROOT = Path(__file__).absolute().parent.parent
 RELEASE = ROOT / ".build/release"
 # One line a request is a choice of the operator; one measurement shows what it costs.
 QUIET = ("--log-level", "warning")
+POSTGRES_PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,37 @@ def bare(directory: Path) -> Iterator[Server]:
         yield server
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database of the cluster; its CPU and memory are the whole cluster's, where nothing else goes on meanwhile."""
+
+    url: str
+    # Where the cluster is, and its first process: the parent of all others.
+    directory: Path
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        return processes.tree_cpu_seconds(self.pid)
+
+    def memory(self) -> int:
+        return processes.tree_memory(self.pid)
+
+
+# A directory is that of a SQLite file.
+Store = Path | Database
+
+
 @contextlib.contextmanager
-def milepost(directory: Path, options: tuple[str, ...] = QUIET) -> Iterator[Server]:
-    """Milepost on the SQLite file of that directory, durable as it is by default."""
-    directory.mkdir(exist_ok=True)
+def milepost(store: Store, options: tuple[str, ...] = QUIET) -> Iterator[Server]:
+    """Milepost on the SQLite file of that directory or on that database, durable as it is by default."""
+    if isinstance(store, Database):
+        url, log = store.url, store.directory / "milepost.log"
+    else:
+        store.mkdir(exist_ok=True)
+        url, log = f"sqlite:{store / 'milepost.db'}", store.parent / "milepost.log"
     port = processes.free_port()
-    store = ["--store", f"sqlite:{directory / 'milepost.db'}"]
-    command = [str(RELEASE / "milepost"), "serve", "--host", "127.0.0.1", "--port", str(port), *store, *options]
-    with _serving(command, port, directory.parent / "milepost.log") as server:
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    with _serving([str(RELEASE / "milepost"), "serve", *address, "--store", url, *options], port, log) as server:
         processes.wait_until(lambda: _is_ready(port), "milepost is ready")
         yield server
 
@@ -76,8 +100,9 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self.data = directory / "postgres"
         self.port = processes.free_port()
-        self._programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+        self._directory = directory
         self._log = self.data / "server.log"
+        self._databases = 0
 
     def __enter__(self) -> "Cluster":
         self.data.mkdir()
@@ -93,14 +118,31 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._run(f"pg_ctl -D {self.data}/cluster -m fast -w stop")
 
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """A new one for as long as it is needed.
+
+        It begins with a checkpoint: after one PostgreSQL logs whole pages, and everyone measured shall pay that alike.
+        """
+        self._databases += 1
+        name = f"measured_{self._databases}"
+        self._sql(f"CREATE DATABASE {name}")
+        self._sql("CHECKPOINT")
+        yield Database(f"postgresql://postgres@127.0.0.1:{self.port}/{name}", self._directory, self.pid)
+        self._sql(f"DROP DATABASE {name} WITH (FORCE)")
+
     @property
     def version(self) -> str:
-        output = subprocess.run([self._programs / "postgres", "--version"], capture_output=True, text=True, check=True)
+        command = [str(POSTGRES_PROGRAMS / "postgres"), "--version"]
+        output = subprocess.run(command, capture_output=True, text=True, check=True)
         return output.stdout.split()[2]
+
+    def _sql(self, statement: str) -> None:
+        self._run(f"psql -h 127.0.0.1 -p {self.port} -U postgres -X -q -v ON_ERROR_STOP=1 -c '{statement}'")
 
     def _run(self, command: str) -> None:
         """PostgreSQL refuses to be run by root."""
-        line = f"cd / && {self._programs}/{command}"
+        line = f"cd / && {POSTGRES_PROGRAMS}/{command}"
         user = ["su", "postgres", "-s", "/bin/sh", "-c", line] if os.geteuid() == 0 else ["/bin/sh", "-c", line]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         done = subprocess.run(user, **pipes, text=True)  # type: ignore[call-overload]

@@ -54,7 +54,7 @@ def _maximum(run: Run) -> float:
         return float(statistics.median(found))
     requests = load.write_requests(run.directory / "maximum", SMALL_WRITES.requests())
     with servers.milepost(run.folder("store")) as server:
-        figures = measured(server, requests, CONNECTIONS, run.seconds, run.warm_up)
+        figures = measured([server], requests, CONNECTIONS, run.seconds, run.warm_up)
     return float(figures["requests"] / figures["seconds"])
 
 
@@ -70,7 +70,7 @@ def memory(run: Run) -> None:
     requests = load.write_requests(run.directory / "requests", LARGE_WRITES.requests())
     directory = run.folder("store")
     with servers.milepost(directory) as server:
-        figures = measured(server, requests, CONNECTIONS, run.seconds, run.warm_up)
+        figures = measured([server], requests, CONNECTIONS, run.seconds, run.warm_up)
         found["clients_64_of_256_kib"] = {name: figures[name] for name in ("peak_rss", "peak_anonymous")}
         time.sleep(2)
         found["after"] = _now(server)

@@ -5,11 +5,13 @@ from typing import Any
 
 import targets
 from run import median, spread
-from throughput import CONTENDERS, LOGGING
+from throughput import CONTENDERS, LOGGING, ON_POSTGRES, TWO_ON_POSTGRES
 
 NAMES = {
     "bare": "bare Hummingbird",
     "milepost": "Milepost",
+    ON_POSTGRES: "Milepost on PostgreSQL",
+    TWO_ON_POSTGRES: "two of them over one database",
     "postgres": "AsyncPostgresSaver",
     "sqlite": "AsyncSqliteSaver",
     LOGGING: "Milepost, logging each request",
@@ -22,7 +24,7 @@ def points(results: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, lis
     found = []
     for place, group in itertools.groupby(rows, key=lambda row: (row["workload"], row["concurrency"])):
         rounds = list(group)
-        contenders = {name: [row for row in rounds if row["contender"] == name] for name in (*CONTENDERS, LOGGING)}
+        contenders = {name: [row for row in rounds if row["contender"] == name] for name in CONTENDERS}
         found.append((place, {name: one for name, one in contenders.items() if one}))
     return found
 

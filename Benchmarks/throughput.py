@@ -1,10 +1,12 @@
-"""Requests per second, latency and CPU of the four contenders, one after the other in each round."""
+"""Requests per second, latency and CPU of the contenders, one after the other in each round."""
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,15 @@ from run import Run
 from workloads import SMALL_WRITES, WORKLOADS, Workload
 
 PEERS = ("postgres", "sqlite")
-CONTENDERS = ("bare", "milepost", *PEERS)
-# Milepost with one log line a request, as it comes; measured at one point.
+ON_POSTGRES = "milepost-postgres"
+# Two Mileposts over one database, each with half of the connections.
+TWO_ON_POSTGRES = "milepost-postgres, two"
+# Milepost with one log line a request, as it comes.
 LOGGING = "milepost, logging"
+# In the order in which they take turns: those that are compared with each other follow each other.
+CONTENDERS = ("bare", "milepost", ON_POSTGRES, TWO_ON_POSTGRES, *PEERS, LOGGING)
+AT_ONE_POINT = (TWO_ON_POSTGRES, LOGGING)
+OVER_A_DATABASE = (ON_POSTGRES, TWO_ON_POSTGRES)
 
 
 class Peer:
@@ -70,47 +78,73 @@ def peer(run: Run, name: str, cluster: servers.Cluster) -> Peer:
 def measure(run: Run, cluster: servers.Cluster) -> None:
     rows: list[dict[str, Any]] = run.results.setdefault("throughput", [])
     for workload in WORKLOADS:
-        if not run.wants(workload.name):
+        points = {concurrency: _contenders(run, workload, concurrency) for concurrency in workload.concurrencies}
+        wanted = set(itertools.chain(*points.values()))
+        if not wanted:
             continue
         requests = load.write_requests(run.directory / "requests", workload.requests())
         with contextlib.ExitStack() as stack:
-            peers = {name: stack.enter_context(peer(run, name, cluster)) for name in PEERS}
+            peers = {name: stack.enter_context(peer(run, name, cluster)) for name in PEERS if name in wanted}
             run.results.setdefault("peer_settings", {}).update({name: one.settings for name, one in peers.items()})
-            prepared = _prepare(run, workload, peers) if workload.is_read else None
-            for concurrency in workload.concurrencies:
+            prepared: dict[str, servers.Store] = {}
+            if workload.is_read:
+                stored = [name for name in ("milepost", ON_POSTGRES) if name in wanted]
+                prepared = {name: stack.enter_context(_store(run, name, cluster)) for name in stored}
+                _prepare(run, workload, prepared, peers)
+            for concurrency, contenders in points.items():
                 for number in range(run.rounds):
                     if workload is SMALL_WRITES and concurrency == 1:
                         run.probe_disk()
-                    for contender in _contenders(workload, concurrency):
+                    for contender in contenders:
                         place = {"workload": workload.name, "concurrency": concurrency, "round": number}
                         if contender in peers:
                             figures = _peer_figures(run, peers[contender], workload, concurrency)
+                        elif contender in prepared:
+                            figures = _server_figures(run, contender, requests, concurrency, prepared[contender])
                         else:
-                            figures = _server_figures(run, contender, requests, concurrency, prepared)
+                            with _store(run, contender, cluster) as store:
+                                figures = _server_figures(run, contender, requests, concurrency, store)
                         figures["requests_per_second"] = figures["requests"] / figures["seconds"]
                         rows.append({"contender": contender, **place, **figures})
                         _say(run, rows[-1])
-            if prepared:
-                servers.remove(prepared)
 
 
-def _contenders(workload: Workload, concurrency: int) -> tuple[str, ...]:
-    if workload is SMALL_WRITES and concurrency == 64:
-        return (*CONTENDERS, LOGGING)
-    if concurrency > 64:
-        return ("bare", "milepost")
-    return CONTENDERS
+def _contenders(run: Run, workload: Workload, concurrency: int) -> list[str]:
+    return [
+        contender
+        for contender in CONTENDERS
+        if _takes_part(contender, workload, concurrency) and run.wants(f"{workload.name}, {contender}")
+    ]
 
 
-def _prepare(run: Run, workload: Workload, peers: dict[str, Peer]) -> Path:
+def _takes_part(contender: str, workload: Workload, concurrency: int) -> bool:
+    if contender == ON_POSTGRES:
+        return concurrency in workload.on_postgres
+    if contender in AT_ONE_POINT:
+        return workload is SMALL_WRITES and concurrency == 64
+    return concurrency <= 64 or contender in ("bare", "milepost")
+
+
+@contextlib.contextmanager
+def _store(run: Run, contender: str, cluster: servers.Cluster) -> Iterator[servers.Store]:
+    """A new and empty one."""
+    if contender in OVER_A_DATABASE:
+        with cluster.database() as database:
+            yield database
+    else:
+        directory = run.folder("store")
+        yield directory
+        servers.remove(directory)
+
+
+def _prepare(run: Run, workload: Workload, stores: dict[str, servers.Store], peers: dict[str, Peer]) -> None:
     """The same threads in every store."""
     run.say(f"preparing {workload.name}")
-    directory = run.folder("prepared")
-    with servers.milepost(directory) as server:
-        prepare(server, workload, workload.threads, run.directory / "preparation")
+    for store in stores.values():
+        with servers.milepost(store) as server:
+            prepare(server, workload, workload.threads, run.directory / "preparation")
     for one in peers.values():
         one.ask("prepare", workload=workload.name)
-    return directory
 
 
 def prepare(server: servers.Server, workload: Workload, threads: int, file: Path) -> None:
@@ -121,19 +155,17 @@ def prepare(server: servers.Server, workload: Workload, threads: int, file: Path
 
 
 def _server_figures(
-    run: Run, contender: str, requests: Path, connections: int, prepared: Path | None
+    run: Run, contender: str, requests: Path, connections: int, store: servers.Store
 ) -> dict[str, Any]:
-    """A write finds an empty store each time; a read the prepared one."""
-    directory = prepared or run.folder("store")
-    if contender == "bare":
-        starting = servers.bare(run.directory)
-    else:
-        starting = servers.milepost(directory, servers.QUIET if contender == "milepost" else ())
-    with starting as server:
-        figures = measured(server, requests, connections, run.seconds, run.warm_up)
-    if prepared is None:
-        servers.remove(directory)
-    return figures
+    database = store if isinstance(store, servers.Database) else None
+    with contextlib.ExitStack() as stack:
+        if contender == "bare":
+            running = [stack.enter_context(servers.bare(run.directory))]
+        else:
+            options = () if contender == LOGGING else servers.QUIET
+            count = 2 if contender == TWO_ON_POSTGRES else 1
+            running = [stack.enter_context(servers.milepost(store, options)) for _ in range(count)]
+        return measured(running, requests, connections, run.seconds, run.warm_up, database)
 
 
 def _peer_figures(run: Run, one: Peer, workload: Workload, concurrency: int) -> dict[str, Any]:

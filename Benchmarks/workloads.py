@@ -27,6 +27,8 @@ class Workload:
     name: str
     call: str
     concurrencies: tuple[int, ...] = (1, 16, 64)
+    # Those of them at which Milepost is measured on PostgreSQL too.
+    on_postgres: tuple[int, ...] = (64,)
     # Sizes of the writes of one put-writes, of the blobs of one checkpoint, and checkpoints of a thread that is read.
     writes: tuple[int, ...] = ()
     blobs: tuple[int, ...] = ()
@@ -64,11 +66,24 @@ class Workload:
 
 KIB = 1024
 WORKLOADS = (
-    Workload("put-writes 1 × 256 B", "put-writes", writes=(256,), concurrencies=(1, 16, 64, 256)),
+    Workload(
+        "put-writes 1 × 256 B",
+        "put-writes",
+        writes=(256,),
+        concurrencies=(1, 16, 64, 256),
+        on_postgres=(1, 16, 64),
+    ),
     Workload("put-writes 4 × 2 KiB", "put-writes", writes=(2 * KIB,) * 4),
     Workload("put-writes 1 × 256 KiB", "put-writes", writes=(256 * KIB,)),
     Workload("put 3 × 1 KiB", "put", blobs=(KIB,) * 3),
-    Workload("get-tuple 5 blobs + 4 writes", "get-tuple", blobs=(KIB,) * 5, writes=(KIB,) * 4, threads=500),
+    Workload(
+        "get-tuple 5 blobs + 4 writes",
+        "get-tuple",
+        blobs=(KIB,) * 5,
+        writes=(KIB,) * 4,
+        threads=500,
+        on_postgres=(16, 64),
+    ),
     Workload("list of 10", "list", depth=20, threads=100),
 )
 SMALL_WRITES, FOUR_WRITES, LARGE_WRITES, PUT, GET_TUPLE, LIST = WORKLOADS

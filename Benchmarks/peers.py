@@ -29,6 +29,7 @@ import conversation
 import ids
 import processes
 import workloads
+from run import percentiles
 
 # A saver sends one statement at a time, whatever pool it has; so several of them, each on its connection.
 POSTGRES_SAVERS = 16
@@ -193,7 +194,7 @@ async def measure(
     store: Postgres | SQLite, call: Operation, concurrency: int, seconds: float, warm_up: float
 ) -> dict[str, Any]:
     """Every task makes its next call when the last one has returned."""
-    latencies: list[int] = []
+    latencies: list[float] = []
     measuring_from = time.perf_counter_ns() + int(warm_up * 1e9)
     until = measuring_from + int(seconds * 1e9)
 
@@ -201,7 +202,7 @@ async def measure(
         while (start := time.perf_counter_ns()) < until:
             await call(saver)
             if start >= measuring_from:
-                latencies.append(time.perf_counter_ns() - start)
+                latencies.append((time.perf_counter_ns() - start) / 1000)
 
     async with store.savers(concurrency, Raw()) as savers:
         clients = [asyncio.create_task(client(savers[number % len(savers)])) for number in range(concurrency)]
@@ -211,15 +212,13 @@ async def measure(
         took = (time.perf_counter_ns() - measuring_from) / 1e9
         own, server = time.process_time() - own, store.server_cpu() - server
         server_memory = store.server_memory()
-    latencies.sort()
-    shares = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
     count = len(latencies)
     own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "requests": count,
         "seconds": took,
-        **{name: latencies[min(count - 1, int(count * share))] / 1000 for name, share in shares.items()},
-        "max_us": latencies[-1] / 1000,
+        **percentiles(latencies),
+        "max_us": max(latencies),
         # A saver is client and store in one; PostgreSQL's processes come on top.
         "cpu_us": (own + server) / count * 1e6,
         "server_cpu_us": server / count * 1e6,

@@ -70,6 +70,13 @@ def median(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def percentiles(microseconds: list[float]) -> dict[str, float]:
+    """Of the latencies of a measurement, which need not be sorted."""
+    ordered = sorted(microseconds)
+    shares = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
+    return {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()}
+
+
 def spread(values: list[float]) -> float:
     """How far repetitions lie apart, as a share of their median."""
     middle = statistics.median(values)

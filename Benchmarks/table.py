@@ -5,13 +5,14 @@ from typing import Any
 
 import targets
 from run import median, spread
-from throughput import CONTENDERS, LOGGING, ON_POSTGRES, TWO_ON_POSTGRES
+from throughput import CONTENDERS, LOGGING, ON_POSTGRES, PGBENCH, TWO_ON_POSTGRES
 
 NAMES = {
     "bare": "bare Hummingbird",
     "milepost": "Milepost",
     ON_POSTGRES: "Milepost on PostgreSQL",
     TWO_ON_POSTGRES: "two of them over one database",
+    PGBENCH: "pgbench",
     "postgres": "AsyncPostgresSaver",
     "sqlite": "AsyncSqliteSaver",
     LOGGING: "Milepost, logging each request",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import load
+import pgbench
 import servers
 from measurement import measured
 from run import Run
@@ -20,12 +21,14 @@ PEERS = ("postgres", "sqlite")
 ON_POSTGRES = "milepost-postgres"
 # Two Mileposts over one database, each with half of the connections.
 TWO_ON_POSTGRES = "milepost-postgres, two"
+# PostgreSQL by itself, without HTTP.
+PGBENCH = "postgres, pgbench"
 # Milepost with one log line a request, as it comes.
 LOGGING = "milepost, logging"
 # In the order in which they take turns: those that are compared with each other follow each other.
-CONTENDERS = ("bare", "milepost", ON_POSTGRES, TWO_ON_POSTGRES, *PEERS, LOGGING)
-AT_ONE_POINT = (TWO_ON_POSTGRES, LOGGING)
-OVER_A_DATABASE = (ON_POSTGRES, TWO_ON_POSTGRES)
+CONTENDERS = ("bare", "milepost", ON_POSTGRES, TWO_ON_POSTGRES, PGBENCH, *PEERS, LOGGING)
+AT_ONE_POINT = (TWO_ON_POSTGRES, PGBENCH, LOGGING)
+OVER_A_DATABASE = (ON_POSTGRES, TWO_ON_POSTGRES, PGBENCH)
 
 
 class Peer:
@@ -158,6 +161,8 @@ def _server_figures(
     run: Run, contender: str, requests: Path, connections: int, store: servers.Store
 ) -> dict[str, Any]:
     database = store if isinstance(store, servers.Database) else None
+    if contender == PGBENCH and database:
+        return pgbench.measured(database, run.directory, connections, run.seconds, run.warm_up)
     with contextlib.ExitStack() as stack:
         if contender == "bare":
             running = [stack.enter_context(servers.bare(run.directory))]

@@ -12,6 +12,7 @@ TOP, BOTTOM = 76, 34
 COLOURS = {
     "bare": ("#8c959f", "#6e7681"),
     "milepost": ("#1a7f37", "#3fb950"),
+    "milepost-postgres": ("#8250df", "#a371f7"),
     "postgres": ("#0969da", "#58a6ff"),
     "sqlite": ("#bc4c00", "#f0883e"),
     "raw": ("#8c959f", "#6e7681"),

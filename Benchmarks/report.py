@@ -14,12 +14,13 @@ import targets
 import verdict
 from run import median, spread
 from table import NAMES, points
+from throughput import LOGGING, ON_POSTGRES, OVER_A_DATABASE, PEERS, PGBENCH
 
 ROOT = Path(__file__).absolute().parent.parent
 IMAGES = ROOT / "docs/images"
 NOTES = ROOT / "Benchmarks/notes.md"
 Results = dict[str, Any]
-CHARTED = ("bare", "milepost", "postgres", "sqlite")
+CHARTED = ("bare", "milepost", ON_POSTGRES, *PEERS)
 
 
 def main(arguments: list[str]) -> int:
@@ -29,8 +30,7 @@ def main(arguments: list[str]) -> int:
         return 1
     results = json.loads(source.read_text(encoding="utf-8"))
     IMAGES.mkdir(parents=True, exist_ok=True)
-    parts = (_verdict, _targets, _head, _throughput, _offered_rate, _growth, _storage, _memory, _instructions)
-    sections = ["# Benchmarks", *(part(results) for part in parts), _notes()]
+    sections = ["# Benchmarks", *(part(results) for part in PARTS), _notes()]
     text = "\n\n".join(section for section in sections if section) + "\n"
     (ROOT / "docs/benchmarks.md").write_text(text, encoding="utf-8")
     return 0
@@ -116,13 +116,14 @@ def _throughput(results: Results) -> str:
     lines = ["## Requests per second and latency", "", *_throughput_charts(results), "", header]
     lines.append("|---|--:|---|--:|--:|--:|--:|--:|--:|")
     for (workload, concurrency), contenders in points(results):
-        bare = median(contenders["bare"])
-        for number, (name, rows) in enumerate(contenders.items()):
+        bare = median(contenders["bare"]) if "bare" in contenders else None
+        tabled = [(name, rows) for name, rows in contenders.items() if name in (*CHARTED, LOGGING)]
+        for number, (name, rows) in enumerate(tabled):
             one = median(rows)
             place = (workload, str(concurrency)) if number == 0 else ("", "")
-            share = one["requests_per_second"] / bare["requests_per_second"]
+            share = f"{one['requests_per_second'] / bare['requests_per_second']:.2f}" if bare else ""
             lines.append(
-                f"| {place[0]} | {place[1]} | {NAMES[name]} | {one['requests_per_second']:,.0f} | {share:.2f} | "
+                f"| {place[0]} | {place[1]} | {NAMES[name]} | {one['requests_per_second']:,.0f} | {share} | "
                 f"{_ms(one['p50_us'])} | {_ms(one['p99_us'])} | {one['cpu_us']:,.0f} | {one['peak_rss'] / 1e6:,.0f} |"
             )
     return "\n".join(lines)
@@ -152,6 +153,35 @@ def _rate_mark(name: str, one: dict[str, Any]) -> charts.Mark:
 def _latency_mark(name: str, one: dict[str, Any]) -> charts.Mark:
     text = f"{_ms(one['p50_us'])} – {_ms(one['p99_us'])}"
     return charts.Mark(name, one["p50_us"] / 1000, text, end=one["p99_us"] / 1000)
+
+
+def _on_postgres(results: Results) -> str:
+    lines = []
+    for (workload, concurrency), contenders in points(results):
+        saver = median(contenders["postgres"]) if "postgres" in contenders else None
+        for name in OVER_A_DATABASE:
+            if name not in contenders:
+                continue
+            one = median(contenders[name])
+            times = f"{one['requests_per_second'] / saver['requests_per_second']:.1f}" if saver else ""
+            cpu, memory = one["cpu_us"] - one["server_cpu_us"], one["peak_rss"] - one["server_memory"]
+            own = f"{cpu:,.0f} | {memory / 1e6:,.0f}" if name != PGBENCH else " | "
+            lines.append(
+                f"| {workload} | {concurrency} | {NAMES[name]} | {one['requests_per_second']:,.0f} | {times} | "
+                f"{_ms(one['p50_us'])} | {_ms(one['p99_us'])} | {own} | {one['server_cpu_us']:,.0f} | "
+                f"{one['server_memory'] / 1e6:,.0f} |"
+            )
+    if not lines:
+        return ""
+    text = """`milepost serve --store postgresql://…` over the PostgreSQL that AsyncPostgresSaver has, with a new
+        database for each measurement of a write, which begins after a checkpoint. Two processes over one database share
+        the connections, 32 each; their latency is that of the slower one. pgbench (`-M prepared -c 64 -j 2`) inserts
+        what such a put-writes does into the tables that Milepost made: without HTTP, each insert a transaction of its
+        own. CPU is that of one request. Memory is Milepost's peak, and of PostgreSQL what all its processes have under
+        the load, shared pages counted once."""
+    header = "| | c | | req/s | of AsyncPostgresSaver | p50 ms | p99 ms | CPU µs | MB | PostgreSQL's CPU µs | MB |"
+    head = ["## On PostgreSQL", "", _wrapped(text), "", header, "|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    return "\n".join(head + lines)
 
 
 def _offered_rate(results: Results) -> str:
@@ -273,6 +303,19 @@ def _ms(microseconds: float) -> str:
     value = microseconds / 1000
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
+
+PARTS = (
+    _verdict,
+    _targets,
+    _head,
+    _throughput,
+    _on_postgres,
+    _offered_rate,
+    _growth,
+    _storage,
+    _memory,
+    _instructions,
+)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

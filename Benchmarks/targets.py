@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from run import median
+from throughput import ON_POSTGRES, PGBENCH, TWO_ON_POSTGRES
 from workloads import FOUR_WRITES, GET_TUPLE, LIST, SAME_THREADS, SMALL_WRITES, Workload
 
 Results = dict[str, Any]
@@ -35,10 +36,12 @@ def point(results: Results, contender: str, workload: str, concurrency: int) -> 
     return median(rows) if rows else None
 
 
-def ratio(results: Results, contender: str, workload: str, concurrency: int) -> float | None:
-    """Requests per second as a share of the bare server's."""
-    one, yardstick = point(results, contender, workload, concurrency), point(results, "bare", workload, concurrency)
-    return one["requests_per_second"] / yardstick["requests_per_second"] if one and yardstick else None
+def ratio(
+    results: Results, contender: str, workload: Workload, concurrency: int, yardstick: str = "bare"
+) -> float | None:
+    """Requests per second as a share of the bare server's, or of another's."""
+    one, other = (point(results, name, workload.name, concurrency) for name in (contender, yardstick))
+    return one["requests_per_second"] / other["requests_per_second"] if one and other else None
 
 
 def fdatasync(results: Results) -> dict[str, Any] | None:
@@ -107,7 +110,13 @@ def _memory(section: str, figure: str) -> Callable[[Results], float | None]:
 
 
 def _of_bare(workload: Workload) -> Callable[[Results], float | None]:
-    return lambda results: ratio(results, "milepost", workload.name, 64)
+    return lambda results: ratio(results, "milepost", workload, 64)
+
+
+def _of_yardstick(
+    contender: str, workload: Workload, concurrency: int, yardstick: str
+) -> Callable[[Results], float | None]:
+    return lambda results: ratio(results, contender, workload, concurrency, yardstick)
 
 
 def _of_small(name: str) -> Callable[[Results], float | None]:
@@ -131,6 +140,24 @@ TARGETS = (
     Target("get-tuple at c=64, of the bare server's rate", _of_bare(GET_TUPLE), 0.5, True),
     Target("list of 10 at c=64, of the bare server's rate", _of_bare(LIST), 0.4, True),
     Target("put-writes 4 × 2 KiB at c=64, of the bare server's rate", _of_bare(FOUR_WRITES), 0.25, True),
+    Target(
+        "put-writes 1 × 256 B on PostgreSQL at c=64, of pgbench's rate",
+        _of_yardstick(ON_POSTGRES, SMALL_WRITES, 64, PGBENCH),
+        1,
+        True,
+    ),
+    Target(
+        "the same by two processes over one database, of one's rate",
+        _of_yardstick(TWO_ON_POSTGRES, SMALL_WRITES, 64, ON_POSTGRES),
+        1,
+        True,
+    ),
+    Target(
+        "get-tuple on PostgreSQL at c=16, of AsyncPostgresSaver's rate",
+        _of_yardstick(ON_POSTGRES, GET_TUPLE, 16, "postgres"),
+        10,
+        True,
+    ),
     Target("put-writes with 1 M writes in the file, of an empty one's rate", _of_small("put-writes"), 0.8, True),
     Target("get-tuple with 1 M writes in the file, of the same threads alone", _of_small(SAME_THREADS), 0.8, True),
     Target(

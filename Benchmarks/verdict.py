@@ -4,7 +4,7 @@ from typing import Any
 
 import targets
 from table import NAMES
-from throughput import PEERS
+from throughput import ON_POSTGRES, PEERS, PGBENCH
 from workloads import GET_TUPLE, SMALL_WRITES, Workload
 
 Results = dict[str, Any]
@@ -14,7 +14,7 @@ CALLS = ((SMALL_WRITES, "put-writes (1 × 256 B)"), (GET_TUPLE, "get-tuples (5 b
 
 def paragraph(results: Results) -> str:
     """Only what was measured; empty when nothing of it was."""
-    parts = (_rates(results), _disk(results), _bare(results), _met(results))
+    parts = (_rates(results), _on_postgres(results), _disk(results), _bare(results), _met(results))
     return " ".join(part for part in parts if part)
 
 
@@ -28,15 +28,22 @@ def _rates(results: Results) -> str:
     if not sentences:
         return ""
     return (
-        f"With {AT_ONCE[0]} and {AT_ONCE[1]} calls at a time, Milepost answers, each second, {'; '.join(sentences)}. "
-        "Those run in the process that calls them; Milepost is called over HTTP."
+        f"With {AT_ONCE[0]} and {AT_ONCE[1]} calls at a time, Milepost on SQLite answers, each second, "
+        f"{'; '.join(sentences)}. Those run in the process that calls them; Milepost is called over HTTP."
     )
 
 
-def _times(results: Results, peer: str, workload: Workload, at_once: int) -> str | None:
-    points = [targets.point(results, contender, workload.name, at_once) for contender in ("milepost", peer)]
-    rates = [point["requests_per_second"] for point in points if point]
-    return _digits(rates[0] / rates[1]) if len(rates) == 2 else None
+def _on_postgres(results: Results) -> str:
+    inserts = _times(results, PGBENCH, SMALL_WRITES, 64, ON_POSTGRES)
+    tuples = _times(results, "postgres", GET_TUPLE, 16, ON_POSTGRES)
+    parts = [f"**{inserts} times** the put-writes that pgbench inserts with 64 clients"] if inserts else []
+    parts += [f"**{tuples} times** the get-tuples of {NAMES['postgres']} with 16"] if tuples else []
+    return f"On PostgreSQL, Milepost answers {' and '.join(parts)}." if parts else ""
+
+
+def _times(results: Results, peer: str, workload: Workload, at_once: int, contender: str = "milepost") -> str | None:
+    share = targets.ratio(results, contender, workload, at_once, peer)
+    return _digits(share) if share else None
 
 
 def _disk(results: Results) -> str:
@@ -52,7 +59,7 @@ def _disk(results: Results) -> str:
 
 
 def _bare(results: Results) -> str:
-    share = targets.ratio(results, "milepost", SMALL_WRITES.name, AT_ONCE[-1])
+    share = targets.ratio(results, "milepost", SMALL_WRITES, AT_ONCE[-1])
     if share is None:
         return ""
     return (

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+import postgres
 from server import Server, binary_path
 
 # The agentex client must not look anything up on the network, nor take a server address from the developer's shell.
@@ -13,7 +14,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 for name in ("AGENTEX_BASE_URL", "AGENTEX_SDK_API_KEY", "AGENTEX_CUSTOM_HEADERS", "LANGSMITH_TRACING"):
     os.environ.pop(name, None)
 
-STORES = ("memory", "sqlite")
+STORES = ("memory", "sqlite", "postgres")
 SEED = os.environ.get("MILEPOST_SEED") or str(random.SystemRandom().randrange(10**9))
 
 
@@ -21,10 +22,15 @@ def pytest_sessionstart():
     """Says at once when there is nothing to test."""
     if not os.access(binary_path(), os.X_OK):
         pytest.exit(f"no program at {binary_path()}: run `make build`, or set MILEPOST_BINARY", returncode=1)
+    if postgres.VARIABLE not in os.environ:
+        command = "scripts/with-postgres .venv/bin/python -m pytest e2e"
+        pytest.exit(f"no PostgreSQL: run `{command}`, which makes one and sets {postgres.VARIABLE}", returncode=1)
 
 
 def store_url(kind, directory):
     """The --store of a new, empty store."""
+    if kind == "postgres":
+        return postgres.new_database()
     return "memory:" if kind == "memory" else f"sqlite:{directory / 'milepost.db'}"
 
 
@@ -64,6 +70,12 @@ def thread_id():
 def sqlite_store(tmp_path):
     """The URL of an SQLite store that does not exist yet."""
     return store_url("sqlite", tmp_path)
+
+
+@pytest.fixture
+def postgres_store():
+    """The URL of an empty PostgreSQL database."""
+    return store_url("postgres", None)
 
 
 @pytest.fixture

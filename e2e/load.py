@@ -22,6 +22,7 @@ class Client:
 
     def __init__(self, port):
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        self.headers = {}
 
     def post(self, path, body):
         """The answer's status and value; raises Unanswered, or whatever a half-sent answer makes http.client raise."""
@@ -35,6 +36,7 @@ class Client:
             self._connection.close()
             raise Unanswered from error
         data = response.read()
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
         return response.status, json.loads(data) if data else None
 
     def close(self):
@@ -157,10 +159,10 @@ class Writer(threading.Thread):
 class Load:
     """Several writers at once, each on a thread of its own."""
 
-    def __init__(self, port, name, seed, clients=8):
+    def __init__(self, port, name, seed, clients=8, writer=Writer):
         self._stopping = threading.Event()
         self.writers = [
-            Writer(port, f"{name}-{number}", f"{seed}-{number}", self._stopping) for number in range(clients)
+            writer(port, f"{name}-{number}", f"{seed}-{number}", self._stopping) for number in range(clients)
         ]
 
     def __enter__(self):

@@ -22,8 +22,8 @@ def binary_path():
 
 
 def clean_environment(**extra):
-    """This process's environment without any MILEPOST_… of the developer's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MILEPOST_")}
+    """This process's environment without any MILEPOST_…, or libpq's PG…, of the developer's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MILEPOST_", "PG"))}
     return {**kept, **extra}
 
 

@@ -1,0 +1,78 @@
+"""Clients that do what a 503 asks for: they send the same request again, until it is stored."""
+
+import time
+
+import load
+
+# A call has ten seconds; what is more is for a busy machine.
+ANSWER_LIMIT = 12.0
+PAUSE = 0.05
+
+
+class PatientWriter(load.Writer):
+    """A writer whose every request is stored in the end, and that knows how long each answer took.
+
+    Whatever a 503 left behind, the same request again makes it whole: one writer a thread, so nobody came in between.
+    """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.refused = 0
+        self.slowest = 0.0
+        self.times = []
+
+    def send(self, path, body):
+        self.in_doubt = (path, body)
+        while not self.is_stored(path, body):
+            # The server asks for a second; a client that comes back sooner finds out sooner that it is well again.
+            if self._stopping.wait(PAUSE):
+                return
+        self.model.apply(path, body)
+        self.acknowledged += 1
+        self.times.append(time.monotonic())
+        self.in_doubt = None
+
+    def is_stored(self, path, body):
+        """Sends it once. Nothing is a right answer but success, and a 503 that says when to come back."""
+        began = time.monotonic()
+        status, answer = self._client.post(path, body)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        if status == 503:
+            assert int(self._client.headers["retry-after"]) > 0
+            assert isinstance(answer["detail"], str), answer
+            self.refused += 1
+            return False
+        assert status == (200 if path == "put" else 204), f"{path} was answered with {status}: {answer}"
+        return True
+
+
+class PatientLoad(load.Load):
+    """Several of them; no answer may have taken longer than a call may take."""
+
+    def __init__(self, port, name, seed, clients=8):
+        super().__init__(port, name, seed, clients, PatientWriter)
+
+    def __exit__(self, *failure):
+        super().__exit__(*failure)
+        slowest = max(writer.slowest for writer in self.writers)
+        assert slowest < ANSWER_LIMIT, f"an answer took {slowest:.1f} s"
+
+    @property
+    def refused(self):
+        return sum(writer.refused for writer in self.writers)
+
+    def all_have_stored_since(self, moment):
+        """Whether every writer has had a success after that moment."""
+        return all(writer.times and writer.times[-1] > moment for writer in self.writers)
+
+    def first_success_after(self, moment):
+        """When the first success after that moment was."""
+        return min(at for writer in self.writers for at in writer.times if at > moment)
+
+
+def check(port, writers):
+    """Every acknowledged change of these writers is there, and nothing else but what got no answer."""
+    client = load.Client(port)
+    for writer in writers:
+        load.settle(client, writer)
+    client.close()

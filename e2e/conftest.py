@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+import cluster
 import postgres
 from server import Server, binary_path
 
@@ -76,6 +77,22 @@ def sqlite_store(tmp_path):
 def postgres_store():
     """The URL of an empty PostgreSQL database."""
     return store_url("postgres", None)
+
+
+@pytest.fixture(scope="session")
+def cluster_to_break():
+    """A second PostgreSQL, which only `own_cluster` gives away."""
+    with cluster.throwaway() as running:
+        yield running
+
+
+@pytest.fixture
+def own_cluster(cluster_to_break):
+    """A PostgreSQL that a test may kill, stop or freeze; it runs at the start of each."""
+    if not cluster_to_break.is_running:
+        cluster_to_break.start()
+    cluster_to_break.thaw()
+    return cluster_to_break
 
 
 @pytest.fixture

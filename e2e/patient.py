@@ -1,5 +1,6 @@
 """Clients that do what a 503 asks for: they send the same request again, until it is stored."""
 
+import threading
 import time
 
 import load
@@ -35,7 +36,10 @@ class PatientWriter(load.Writer):
     def is_stored(self, path, body):
         """Sends it once. Nothing is a right answer but success, and a 503 that says when to come back."""
         began = time.monotonic()
-        status, answer = self._client.post(path, body)
+        try:
+            status, answer = self._client.post(path, body)
+        except load.Unanswered as error:
+            raise AssertionError(f"{path} got no answer") from error
         self.slowest = max(self.slowest, time.monotonic() - began)
         if status == 503:
             assert int(self._client.headers["retry-after"]) > 0
@@ -68,6 +72,37 @@ class PatientLoad(load.Load):
     def first_success_after(self, moment):
         """When the first success after that moment was."""
         return min(at for writer in self.writers for at in writer.times if at > moment)
+
+
+class Call(threading.Thread):
+    """One request beside others: what it was answered with, and how long that took."""
+
+    def __init__(self, port, path, body):
+        super().__init__(name=path, daemon=True)
+        self.path = path
+        self.status, self.answer, self.took, self.headers = None, None, None, {}
+        self._port = port
+        self._body = body
+        self.start()
+
+    def run(self):
+        began = time.monotonic()
+        client = load.Client(self._port)
+        self.status, self.answer = client.post(self.path, self._body)
+        self.took = time.monotonic() - began
+        self.headers = client.headers
+        client.close()
+
+    def ended(self):
+        """Waits for the answer, which must be there in time."""
+        self.join(ANSWER_LIMIT)
+        assert self.status is not None, f"{self.path} has no answer after {ANSWER_LIMIT:g} s"
+        return self
+
+    def assert_unavailable(self):
+        self.ended()
+        assert self.status == 503, f"{self.path} was answered with {self.status}: {self.answer}"
+        assert int(self.headers["retry-after"]) > 0
 
 
 def check(port, writers):

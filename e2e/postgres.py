@@ -33,6 +33,15 @@ def password_of(url):
     return urlsplit(url).password
 
 
+def user_of(url):
+    return urlsplit(url).username
+
+
+def without_password(url):
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}"))
+
+
 def database_of(url):
     return urlsplit(url).path.lstrip("/")
 
@@ -54,6 +63,15 @@ def new_role(url, *privileges):
     name, password = unique("role"), f"secret-{uuid.uuid4().hex}"
     execute(url, f'CREATE ROLE "{name}" LOGIN PASSWORD \'{password}\'', *(text.format(role=name) for text in privileges))
     return changed(url, user=name, password=password)
+
+
+def runtime_role(url):
+    """A role that may read and change rows of the tables there are, and define nothing."""
+    return new_role(
+        url,
+        'GRANT USAGE ON SCHEMA public TO "{role}"',
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{role}"',
+    )
 
 
 def execute(url, *statements):

@@ -37,6 +37,10 @@ def user_of(url):
     return urlsplit(url).username
 
 
+def port_of(url):
+    return urlsplit(url).port
+
+
 def without_password(url):
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.hostname}:{parts.port}"))

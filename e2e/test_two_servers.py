@@ -1,0 +1,76 @@
+"""Two Milepost processes over one database answer as one would."""
+
+import contextlib
+
+import pytest
+
+import history
+import load
+import postgres
+from linearizability import NotLinearizable, check
+from server import Server
+
+ROUNDS = 6
+
+
+@pytest.fixture(scope="module")
+def database():
+    return postgres.new_database()
+
+
+@pytest.fixture(scope="module")
+def two_servers(database, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("two")
+    servers = [Server(database, directory).start() for _ in range(2)]
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+def ports_of(servers):
+    return [server.port for server in servers]
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_histories_are_linearizable(two_servers, seed, round_number):
+    """Many clients on few keys: what they are answered could have come from one store, one request at a time."""
+    for thread in history.record(ports_of(two_servers), f"round-{round_number}", seed):
+        assert len(thread) > 50 and all(operation.is_known for operation in thread)
+        check(thread)
+
+
+def test_histories_are_linearizable_while_connections_end(two_servers, database, seed):
+    """What nobody knows the outcome of may have happened or not, but at one moment and not at two."""
+    for number in range(3):
+        with postgres.Storm(database, 0.03) as storm:
+            threads = history.record(ports_of(two_servers), f"storm-{number}", seed)
+        assert storm.ended > 0
+        for thread in threads:
+            check(thread)
+
+
+def test_two_stores_are_not_one(start_server, seed):
+    """The same clients over two servers with a memory each: that this is seen is what the tests above rest on."""
+    servers = [start_server("memory:") for _ in range(2)]
+    [thread] = history.record(ports_of(servers), "apart", seed, threads=1)
+    with pytest.raises(NotLinearizable):
+        check(thread)
+
+
+def test_what_one_has_stored_the_other_reads_at_once(two_servers, thread_id):
+    with contextlib.ExitStack() as stack:
+        clients = [load.Client(server.port) for server in two_servers]
+        for client in clients:
+            stack.callback(client.close)
+        for number in range(100):
+            writer, reader = clients[number % 2], clients[1 - number % 2]
+            key = {"thread_id": thread_id, "checkpoint_id": f"{number:04d}"}
+            write = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "YQ=="}
+            assert writer.post("put", {**key, "checkpoint": {"n": number}})[0] == 200
+            assert reader.post("get-tuple", {"thread_id": thread_id})[1]["checkpoint"] == {"n": number}
+            assert reader.post("put-writes", {**key, "writes": [write]})[0] == 204
+            assert writer.post("get-tuple", key)[1]["pending_writes"] == [write]
+            listed = writer.post("list", {"thread_id": thread_id, "limit": 1})[1]
+            assert [item["checkpoint_id"] for item in listed] == [key["checkpoint_id"]]
+        assert writer.post("delete-thread", {"thread_id": thread_id})[0] == 204
+        assert reader.post("get-tuple", {"thread_id": thread_id})[1] is None

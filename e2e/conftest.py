@@ -57,6 +57,8 @@ def start_server(tmp_path):
 
     yield start
     for running in started:
+        # Shown when the test has failed: what the server said beside answering requests.
+        print("\n".join(line for line in running.log_lines() if "request answered" not in line)[-4000:])
         if running.is_running:
             running.stop()
 

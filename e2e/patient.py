@@ -80,7 +80,7 @@ class Call(threading.Thread):
     def __init__(self, port, path, body):
         super().__init__(name=path, daemon=True)
         self.path = path
-        self.status, self.answer, self.took, self.headers = None, None, None, {}
+        self.status, self.answer, self.took, self.headers, self.failure = None, None, None, {}, None
         self._port = port
         self._body = body
         self.start()
@@ -88,14 +88,19 @@ class Call(threading.Thread):
     def run(self):
         began = time.monotonic()
         client = load.Client(self._port)
-        self.status, self.answer = client.post(self.path, self._body)
+        try:
+            self.status, self.answer = client.post(self.path, self._body)
+            self.headers = client.headers
+        except Exception as error:  # Kept for `ended`, which fails the test with it.
+            self.failure = error
         self.took = time.monotonic() - began
-        self.headers = client.headers
         client.close()
 
     def ended(self):
         """Waits for the answer, which must be there in time."""
         self.join(ANSWER_LIMIT)
+        if self.failure is not None:
+            raise self.failure
         assert self.status is not None, f"{self.path} has no answer after {ANSWER_LIMIT:g} s"
         return self
 

@@ -20,8 +20,8 @@ SUPERUSER = "postgres"
 START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 POLL_INTERVAL = 0.02
-# The state stands on this line of postmaster.pid; `pg_ctl -w` waits for the same words.
-STATE_LINE = 7
+# Lines of postmaster.pid: the key and id of a piece of shared memory, and the state, for which `pg_ctl -w` waits too.
+SHARED_MEMORY_LINE, STATE_LINE = 6, 7
 
 
 class ClusterError(Exception):
@@ -152,6 +152,8 @@ class Cluster:
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
+            # In the cluster's own directory, so that it goes with it when the server was killed.
+            "dynamic_shared_memory_type": "mmap",
             **self.settings,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -170,12 +172,15 @@ class Cluster:
 
     def state(self):
         """What this very server says of itself in its lock file: `starting`, `ready`, `standby`, `stopping` or nothing."""
-        try:
-            lines = (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
-        except FileNotFoundError:
-            return ""
+        lines = self._lock_file()
         is_ours = len(lines) > STATE_LINE and lines[0] == str(self.process.pid)
         return lines[STATE_LINE].strip() if is_ours else ""
+
+    def _lock_file(self):
+        try:
+            return (self.data / "postmaster.pid").read_text(encoding="ascii").splitlines()
+        except FileNotFoundError:
+            return []
 
     def stop(self):
         """A fast shutdown: connections end, everything is written."""
@@ -187,6 +192,23 @@ class Cluster:
             raise ClusterError(f"PostgreSQL did not stop within {STOP_LIMIT:g} s: {self.last_words()}") from None
         if code != 0:
             raise ClusterError(f"PostgreSQL ended with {code} when stopped: {self.last_words()}")
+
+    def end(self):
+        """Ends it for good, in whatever state it is, without writing what nobody will read."""
+        if self.is_running:
+            self.thaw()
+            self.process.send_signal(signal.SIGQUIT)
+            try:
+                self.process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._remove_shared_memory()
+
+    def _remove_shared_memory(self):
+        """A server that was killed leaves a segment behind, which only its next start would remove."""
+        lines = self._lock_file()
+        if len(lines) > SHARED_MEMORY_LINE and len(words := lines[SHARED_MEMORY_LINE].split()) == 2:
+            subprocess.run(["ipcrm", "--shmem-id", words[1]], capture_output=True, **unprivileged())
 
     def restart(self):
         """What `pg_ctl restart` does."""
@@ -275,9 +297,7 @@ def stopped_at_the_end(cluster):
     try:
         yield cluster
     finally:
-        if cluster.is_running:
-            cluster.thaw()
-            cluster.stop()
+        cluster.end()
 
 
 def parent_of(pid):

@@ -82,10 +82,9 @@ def test_the_disk_of_the_tables_is_full(start_server, seed, thread_id):
 
         ballast = Ballast(disk)
         with patient.PatientLoad(server.port, "full", seed) as running:
-            for _ in range(2):
-                wait_for_everybody(running)
-                fill_until_it_is_noticed(running, ballast, reads)
-                ballast.remove()
+            wait_for_everybody(running)
+            fill_until_it_is_noticed(running, ballast, reads)
+            ballast.remove()
             wait_for_everybody(running)
         patient.check(server.port, running.writers)
         server.stop()

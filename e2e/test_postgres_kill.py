@@ -8,7 +8,7 @@ import patient
 import postgres
 from server import answers_ok, wait_until
 
-CYCLES = 8
+CYCLES = 6
 RESTART_LIMIT = 5.0
 RECOVERY_LIMIT = 10.0
 A_WRITE = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "YQ=="}

@@ -73,8 +73,8 @@ def test_the_printed_statements_are_those_that_migrate_runs(postgres_store):
     assert postgres.run_psql(by_hand, printed(by_hand)).returncode == 0
     assert_migrated(postgres_store)
     assert postgres.schema(by_hand) == postgres.schema(postgres_store)
-    for table in ("checkpoint_migrations", "milepost_migrations"):
-        found = [sorted(postgres.query(url, f"SELECT * FROM {table}")) for url in (by_hand, postgres_store)]
+    for column, table in (("v", "checkpoint_migrations"), ("version", "milepost_migrations")):
+        found = [sorted(postgres.query(url, f"SELECT {column} FROM {table}")) for url in (by_hand, postgres_store)]
         assert found[0] == found[1] != []
 
 

@@ -123,12 +123,16 @@ def test_migrate_says_the_same(role):
 
 
 @pytest.mark.parametrize(
-    "store",
-    ["postgresql://127.0.0.1:port/database", "postgresql://127.0.0.1/database?frobnicate=1", "host=127.0.0.1 frobnicate=1"],
+    ("store", "word"),
+    [
+        ("postgresql://127.0.0.1:port/database", '"port"'),
+        ("postgresql://127.0.0.1/database?frobnicate=1", "frobnicate"),
+        ("host=127.0.0.1 frobnicate=1", "frobnicate"),
+    ],
 )
-def test_what_is_no_connection_string(store):
+def test_what_is_no_connection_string(store, word):
     ended = serve(store)
-    assert_refused(ended, ended.returncode, "--store")
+    assert_refused(ended, ended.returncode, word)
     assert ended.returncode in (FAILED, USAGE)
 
 

@@ -81,8 +81,8 @@ struct Change: PostgresWork {
         if case .deleteThread = kind { true } else { false }
     }
 
-    /// In bytes.
-    private static let largestShared = 1 << 20
+    /// In bytes: what PostgreSQL compresses in a session of its own beside the others'.
+    private static let largestShared = 128 << 10
 
     /// The same with something to do before it is answered.
     func beforeAnswer(_ action: @escaping @Sendable () -> Void) -> Change {

@@ -46,7 +46,7 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
     /// Work that may wait; past that a caller is told that the store is busy.
     private static var limit: Int { 10_000 }
     /// Bytes that one batch sends, unless one work alone has more.
-    private static var batchBytes: Int { 8 << 20 }
+    private static var batchBytes: Int { 2 << 20 }
 
     private let target: ConnectionString
     private let batchLimit: Int

@@ -65,6 +65,11 @@ struct PostgresResult: ~Copyable {
         value(row, column).first == 1
     }
 
+    /// What a row's values have together.
+    func byteCount(_ row: Int) -> Int {
+        (0..<PQnfields(handle)).reduce(0) { $0 + Int(PQgetlength(handle, CInt(row), $1)) }
+    }
+
     private func value(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
         let count = Int(PQgetlength(handle, CInt(row), CInt(column)))
         return UnsafeRawBufferPointer(start: PQgetvalue(handle, CInt(row), CInt(column)), count: count)

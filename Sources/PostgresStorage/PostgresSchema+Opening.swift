@@ -37,15 +37,18 @@ extension PostgresSchema {
         try checkRights(connection, target)
     }
 
-    /// Refuses tables that are not up to date, and changes nothing.
-    static func check(_ connection: PostgresConnection, _ target: ConnectionString) throws(StoreOpenError) {
-        guard try state(connection, target).version != nil else {
+    /// Whether the tables have what Milepost adds; refuses a database that has none. Changes nothing.
+    static func isMigrated(_ connection: PostgresConnection, _ target: ConnectionString) throws(StoreOpenError) -> Bool
+    {
+        let state = try state(connection, target)
+        guard state.hasTables else {
             throw StoreOpenError(
-                .olderSchema,
-                "the tables at \(target.description) are not ready",
-                hint: "run 'milepost migrate' once as their owner, or start a server on them"
+                .foreign,
+                "there are no checkpoints at \(target.description)",
+                hint: "check the name of the database and the search_path"
             )
         }
+        return state.version != nil
     }
 
     /// What the tables need, for `psql`; empty when they are up to date.

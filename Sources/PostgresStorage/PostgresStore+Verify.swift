@@ -12,9 +12,9 @@ extension PostgresStore {
         var checked = StoreCounts()
         var damage: [StoreDamage] = []
         let total = try await ask("verify the store", PostgresStatement(VerifiedTable.estimate)) { $0.integer(0, 0) }
-        for table in VerifiedTable.all {
+        for table in VerifiedTable.all(texts) {
             var last: [PostgresKeyPart]?
-            var limit = VerifiedTable.pageRows
+            var limit = VerifiedTable.firstRows
             while true {
                 let page: VerifiedPage
                 do throws(StoreError) {
@@ -31,7 +31,8 @@ extension PostgresStore {
                 table.count(page, &checked)
                 damage += page.damage
                 last = end
-                limit = min(limit * 2, VerifiedTable.pageRows)
+                let fitting = limit * VerifiedTable.pageBytes / max(page.byteCount, 1)
+                limit = max(1, min(limit * 2, fitting, VerifiedTable.largestPage))
                 let rows = checked.checkpoints + checked.blobs + checked.writes
                 let fraction = min(1, Double(rows) / Double(max(total, rows, 1)))
                 report(VerifyProgress(checked: checked, fraction: fraction, damageCount: damage.count))
@@ -66,6 +67,7 @@ extension PostgresStore {
 /// Some rows of a table and what is wrong with them.
 private struct VerifiedPage: Sendable {
     var count = 0
+    var byteCount = 0
     /// Threads of which the first row is here, and none in a table before.
     var threads = 0
     var damage: [StoreDamage] = []
@@ -75,8 +77,10 @@ private struct VerifiedPage: Sendable {
 
 /// One of LangGraph's tables, walked in the order of its key.
 private struct VerifiedTable: Sendable {
-    /// Rows read at once.
-    static let pageRows = 256
+    /// Rows read at once: few at first, then as many as come to about `pageBytes`.
+    static let firstRows = 8
+    static let largestPage = 1_000
+    static let pageBytes = 4 << 20
 
     let name: String
     let kind: StoreDamage.Kind
@@ -87,32 +91,39 @@ private struct VerifiedTable: Sendable {
     /// Whether a row's thread was counted in a table before.
     let isCounted: String
 
-    static let all = [
+    /// `texts`: the columns that give a checkpoint's texts.
+    static func all(_ texts: String) -> [VerifiedTable] {
+        [checkpoints(texts), blobs, writes]
+    }
+
+    private static func checkpoints(_ texts: String) -> VerifiedTable {
         VerifiedTable(
             name: "checkpoints",
             kind: .checkpoint,
             key: ["thread_id", "checkpoint_ns", "checkpoint_id"],
-            values: StoredCheckpoint.texts,
+            values: texts,
             isCounted: "false"
-        ),
-        VerifiedTable(
-            name: "checkpoint_blobs",
-            kind: .blob,
-            key: ["thread_id", "checkpoint_ns", "channel", "version"],
-            values: "md5(blob), NULL",
-            isCounted: "EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = walked.thread_id)"
-        ),
-        VerifiedTable(
-            name: "checkpoint_writes",
-            kind: .write,
-            key: ["thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx"],
-            values: "md5(blob), NULL",
-            isCounted: """
-                EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = walked.thread_id)
-                OR EXISTS (SELECT 1 FROM checkpoint_blobs WHERE thread_id = walked.thread_id)
-                """
-        ),
-    ]
+        )
+    }
+
+    private static let blobs = VerifiedTable(
+        name: "checkpoint_blobs",
+        kind: .blob,
+        key: ["thread_id", "checkpoint_ns", "channel", "version"],
+        values: "md5(blob), NULL",
+        isCounted: "EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = walked.thread_id)"
+    )
+
+    private static let writes = VerifiedTable(
+        name: "checkpoint_writes",
+        kind: .write,
+        key: ["thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx"],
+        values: "md5(blob), NULL",
+        isCounted: """
+            EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = walked.thread_id)
+            OR EXISTS (SELECT 1 FROM checkpoint_blobs WHERE thread_id = walked.thread_id)
+            """
+    )
 
     static let estimate = StatementText(
         "verify_estimate",
@@ -152,6 +163,7 @@ private struct VerifiedTable: Sendable {
             if key.first != thread, !result.isTrue(row, key.count) { page.threads += 1 }
             thread = key.first
             page.last = key
+            page.byteCount += result.byteCount(row)
             guard kind == .checkpoint else { continue }
             for (column, what) in [(key.count + 1, "document"), (key.count + 2, "metadata")] {
                 guard let text = result.optionalBytes(row, column) else { continue }

@@ -7,6 +7,8 @@ package final class PostgresStore: CheckpointStore {
     let writer: PostgresWriter
     let readers: PostgresLanes<Read>
     let target: ConnectionString
+    /// The columns that give a checkpoint's texts.
+    let texts: String
     /// What the operator should know about how the server is set up, each a sentence.
     package let warnings: [String]
 
@@ -14,14 +16,17 @@ package final class PostgresStore: CheckpointStore {
     ///
     /// Blocks meanwhile.
     ///
-    /// `isReadOnly`: nothing is brought up to date, and what is not is refused.
+    /// `isReadOnly`: nothing is brought up to date. Then the store is for reading whole threads and for verifying, also
+    /// where LangGraph alone has been.
     package init(_ target: ConnectionString, isReadOnly: Bool = false) throws(StoreOpenError) {
         self.target = target
         let connection = try PostgresSchema.connect(target)
         if isReadOnly {
-            try PostgresSchema.check(connection, target)
+            let isMigrated = try PostgresSchema.isMigrated(connection, target)
+            texts = isMigrated ? StoredCheckpoint.texts : StoredCheckpoint.adoptedTexts
         } else {
             try PostgresSchema.migrate(connection, target)
+            texts = StoredCheckpoint.texts
         }
         warnings = try PostgresSchema.warnings(connection, target)
         writer = PostgresWriter(target)

@@ -21,6 +21,9 @@ enum StoredCheckpoint {
         CASE WHEN \(isExact) THEN milepost_metadata ELSE metadata::text END
         """
 
+    /// The same where nothing was added to LangGraph's tables.
+    static let adoptedTexts = "checkpoint::text, metadata::text"
+
     private static let isExact =
         "milepost_digest = \(digest(document: "checkpoint", metadata: "metadata"))"
 }

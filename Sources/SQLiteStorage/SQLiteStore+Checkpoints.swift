@@ -66,7 +66,7 @@ extension SQLiteStore: DirectStore {
         readers.perform("list checkpoints", Self.listing(query), then: answer)
     }
 
-    private static func insertion(
+    static func insertion(
         of checkpoint: Checkpoint,
         _ stored: StoredBytes,
         _ blobs: [BlobChain.Placed]

@@ -26,7 +26,7 @@ extension SQLiteStore: StoreMaintenance {
     /// The checkpoints under which a thread may have writes: its own, and those that never came.
     ///
     /// Looks at every checkpoint that is awaited, of any thread: normally a handful, those being put just now.
-    private static func placesOfWrites(
+    static func placesOfWrites(
         _ thread: ThreadKey,
         _ number: Int64?,
         _ db: Database

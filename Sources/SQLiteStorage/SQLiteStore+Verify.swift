@@ -28,7 +28,7 @@ extension SQLiteStore {
     ) async throws -> StoreVerification {
         let reader: SQLiteReaders
         do {
-            try requireCurrentLayout(path)
+            try requireCurrentLayout(path, to: "verify")
             reader = try SQLiteReaders(path: path, count: 1)
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)
@@ -36,8 +36,8 @@ extension SQLiteStore {
         return try await StoreWalk.run(reader, report)
     }
 
-    /// Refuses what this version cannot read as it is.
-    private static func requireCurrentLayout(_ path: String) throws {
+    /// Refuses what this version cannot read as it is; `verb` says what that was for.
+    static func requireCurrentLayout(_ path: String, to verb: String) throws {
         // Not by opening it: in a process that also serves it, closing would drop SQLite's locks.
         guard access(path, R_OK) == 0 else {
             throw StoreOpenError(
@@ -55,14 +55,14 @@ extension SQLiteStore {
                 throw StoreOpenError(
                     .newerSchema,
                     "\(path) was written by a newer version of milepost",
-                    hint: "verify it with that version"
+                    hint: "\(verb) it with that version"
                 )
             }
             guard try SQLiteSchema.migrator.hasCompletedMigrations(db) else {
                 throw StoreOpenError(
                     .olderSchema,
                     "\(path) was written by an older version of milepost",
-                    hint: "verify it with that version, or start 'milepost serve' on it, which brings it up to date"
+                    hint: "\(verb) it with that version, or start 'milepost serve' on it, which brings it up to date"
                 )
             }
         }

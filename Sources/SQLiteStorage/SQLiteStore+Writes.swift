@@ -22,7 +22,7 @@ extension SQLiteStore {
     }
 
     /// The rows are made here, before the writer's turn comes.
-    private static func insertion(
+    static func insertion(
         of writes: [PendingWrite],
         for checkpoint: CheckpointKey,
         _ policy: WriteConflictPolicy

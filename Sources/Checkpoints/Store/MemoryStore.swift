@@ -3,34 +3,38 @@ import JSON
 /// The rules of `CheckpointStore` in the plainest code there is: the oracle of every test, and the store behind
 /// `memory:`. Nothing outlives the process. Each call costs the size of the thread it touches.
 package actor MemoryStore: CheckpointStore, StoreMaintenance {
-    private struct Row {
+    struct Row {
         var parentID: Identifier?
         var document: JSONText
         var metadata: JSONText
     }
 
-    private struct Place: Hashable {
+    struct Place: Hashable, Comparable {
         let namespace: Identifier
         let id: Identifier
+
+        static func < (left: Place, right: Place) -> Bool {
+            left.namespace != right.namespace ? left.namespace < right.namespace : left.id < right.id
+        }
     }
 
-    private struct BlobKey: Hashable {
+    struct BlobKey: Hashable {
         let namespace: Identifier
         let version: ChannelVersion
     }
 
-    private struct WriteKey: Hashable {
+    struct WriteKey: Hashable {
         let taskID: Identifier
         let index: Int32
     }
 
-    private struct Contents {
+    struct Contents {
         var checkpoints: [Place: Row] = [:]
         var blobs: [BlobKey: ChannelBlob] = [:]
         var writes: [Place: [WriteKey: PendingWrite]] = [:]
     }
 
-    private var threads: [ThreadKey: Contents] = [:]
+    private(set) var threads: [ThreadKey: Contents] = [:]
     private var isClosed = false
 
     package init() {}
@@ -39,19 +43,23 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
         try checkOpen("put a checkpoint")
         let key = checkpoint.key
         let place = Place(namespace: key.namespace, id: key.id)
-        var contents = threads[key.thread] ?? Contents()
-        let parentID = contents.checkpoints[place].map(\.parentID) ?? checkpoint.parentID
-        contents.checkpoints[place] = Row(
-            parentID: parentID,
+        let row = threads[key.thread]?.checkpoints[place]
+        threads[key.thread, default: Contents()].checkpoints[place] = Row(
+            parentID: row.map(\.parentID) ?? checkpoint.parentID,
             document: checkpoint.document,
             metadata: checkpoint.metadata
         )
+        try addBlobs(blobs, namespace: key.namespace, to: key.thread)
+    }
+
+    func addBlobs(_ blobs: [ChannelBlob], namespace: Identifier, to thread: ThreadKey) throws(StoreError) {
+        try checkOpen("put blobs")
         for blob in blobs {
             let version = ChannelVersion(channel: blob.channel, version: blob.version)
-            let key = BlobKey(namespace: key.namespace, version: version)
-            contents.blobs[key] = contents.blobs[key] ?? blob
+            let key = BlobKey(namespace: namespace, version: version)
+            let stored = threads[thread]?.blobs[key]
+            threads[thread, default: Contents()].blobs[key] = stored ?? blob
         }
-        threads[key.thread] = contents
     }
 
     package func putWrites(
@@ -151,11 +159,11 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
         threads = [:]
     }
 
-    private func checkOpen(_ operation: String) throws(StoreError) {
+    func checkOpen(_ operation: String) throws(StoreError) {
         if isClosed { throw StoreError(.closed, during: operation) }
     }
 
-    private func checkpoint(at place: Place, in thread: ThreadKey, _ row: Row) -> Checkpoint {
+    func checkpoint(at place: Place, in thread: ThreadKey, _ row: Row) -> Checkpoint {
         Checkpoint(
             key: CheckpointKey(thread: thread, namespace: place.namespace, id: place.id),
             parentID: row.parentID,

@@ -70,15 +70,17 @@ private enum Call: Sendable {
     case putWrites([PendingWrite], CheckpointKey, WriteConflictPolicy)
     case tuple(ThreadKey, Identifier, Identifier?)
     case list(CheckpointQuery)
+    case rows(ThreadKey)
     case deleteThread(ThreadKey)
 
     enum Answer: Equatable {
         case done
         case tuple(CheckpointTuple?)
         case list([Checkpoint])
+        case rows([ThreadRow])
     }
 
-    func run(on store: some CheckpointStore) async throws -> Answer {
+    func run(on store: some CheckpointStore & ThreadSource) async throws -> Answer {
         switch self {
         case .put(let checkpoint, let blobs):
             try await store.put(checkpoint, blobs: blobs)
@@ -90,6 +92,8 @@ private enum Call: Sendable {
             return .tuple(try await store.tuple(in: thread, namespace: namespace, id: id))
         case .list(let query):
             return .list(try await store.list(query))
+        case .rows(let thread):
+            return .rows(try await store.allRows(of: thread))
         case .deleteThread(let thread):
             try await store.deleteThread(thread)
             return .done
@@ -109,7 +113,8 @@ private enum Call: Sendable {
             let writes = (0..<Int.random(in: 0..<4, using: &random)).map { _ in write(&random) }
             return .putWrites(writes, key, Bool.random(using: &random) ? .keepFirst : .replace)
         case ..<80: return .tuple(thread, namespace, Bool.random(using: &random) ? nil : id)
-        case ..<97: return .list(query(thread, &random))
+        case ..<92: return .list(query(thread, &random))
+        case ..<97: return .rows(thread)
         default: return .deleteThread(thread)
         }
     }

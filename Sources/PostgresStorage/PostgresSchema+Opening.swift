@@ -37,7 +37,9 @@ extension PostgresSchema {
         try checkRights(connection, target)
     }
 
-    /// Whether the tables have what Milepost adds; refuses a database that has none. Changes nothing.
+    /// Whether the tables have what Milepost adds; refuses a database that has no tables.
+    ///
+    /// Changes nothing.
     static func isMigrated(_ connection: PostgresConnection, _ target: ConnectionString) throws(StoreOpenError) -> Bool
     {
         let state = try state(connection, target)

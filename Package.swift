@@ -42,6 +42,7 @@ let package = Package(
             ],
             exclude: ["DESIGN.md"]
         ),
+        .target(name: "Transfer", dependencies: ["CXXHash", "CZstd", "Checkpoints", "JSON"]),
         .target(
             name: "PostgresStorage",
             dependencies: ["CLibPQ", "Checkpoints", "JSON"],
@@ -77,6 +78,7 @@ let package = Package(
                 "Observability",
                 "PostgresStorage",
                 "SQLiteStorage",
+                "Transfer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -108,6 +110,10 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "TransferTests",
+            dependencies: ["Checkpoints", "JSON", "SQLiteStorage", "TestSupport", "Transfer"]
+        ),
+        .testTarget(
             name: "CheckpointAPITests",
             dependencies: [
                 "CheckpointAPI",
@@ -136,6 +142,7 @@ let package = Package(
                 "JSON",
                 "Observability",
                 "PostgresStorage",
+                "Transfer",
                 "milepost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),

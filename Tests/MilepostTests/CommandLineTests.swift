@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import JSON
 import Testing
+import Transfer
 
 @testable import milepost
 
@@ -47,6 +48,36 @@ struct CommandLineTests {
             let error = await #expect(throws: StartError.self) { try await command.run() }
             #expect(error?.isUsage == isUsage)
         }
+    }
+
+    @Test("export and import are found, take the store that serve would have, and refuse one in memory")
+    func moving() async throws {
+        let export = try #require(try Milepost.parseAsRoot(["export", "--output", "a"]) as? Export)
+        #expect(export.store == nil && export.output == "a")
+        let given = try #require(try Milepost.parseAsRoot(["import", "--store", "memory:", "--json"]) as? Import)
+        #expect(given.input == nil && given.json)
+        for arguments in [["export", "--json"], ["export", "a"], ["import", "--output", "a"], ["import", "a"]] {
+            let error = #expect(throws: (any Error).self) { try Milepost.parseAsRoot(arguments) }
+            #expect(error.map { Milepost.exitCode(for: $0) } == .validationFailure)
+        }
+        let error = await #expect(throws: StartError.self) { try await given.run() }
+        #expect(error?.isUsage == true)
+    }
+
+    @Test("what import prints for a person, and as JSON")
+    func importOutput() throws {
+        var result = ThreadImport.Result()
+        result.imported = 1_234
+        result.rowsAdded = 5_678
+        result.alreadyThere = 9
+        #expect(result.summary == "imported 1,234 threads (5,678 rows), 9 already there")
+        result.different = [ThreadKey("t", tenant: Tenant(name: "acme"))]
+        #expect(result.summary.hasSuffix(", 1 DIFFERENT in the store"))
+        #expect(
+            String(decoding: result.json(of: .sqlite(path: "a.db"), TransferCounts()).text.bytes, as: UTF8.self)
+                == #"{"store":"sqlite:a.db","ok":false,"threads":0,"rows":0,"imported":1234,"already_there":9,"#
+                + #""rows_added":5678,"different":[{"tenant":"acme","thread_id":"t"}]}"#
+        )
     }
 
     @Test("what verify prints for a person, and as JSON")

@@ -94,6 +94,64 @@ enum StoreConfiguration: Hashable {
         }
     }
 
+    /// Runs `body` on its threads, for reading: a server may have it open meanwhile.
+    ///
+    /// A file of LangGraph's `SqliteSaver` is read too, and a database that its `PostgresSaver` alone has used.
+    func withSource(_ body: (any ThreadSource) async throws -> Void) async throws {
+        switch self {
+        case .memory:
+            throw StartError.usage("--store memory: is in its server alone and cannot be exported; use sqlite:PATH")
+        case .postgres(let target):
+            let store = try PostgresStore(target, isReadOnly: true)
+            try await Self.run(store, body) { await store.close() }
+        case .sqlite(let path):
+            do {
+                let file = try SQLiteFile(path: path)
+                try await Self.run(file, body) { await file.close() }
+            } catch let error as StoreOpenError where error.kind == .foreign {
+                guard let file = try LangGraphFile(path: path) else {
+                    throw StartError.machine(
+                        "\(path) is neither a store of milepost nor a file of LangGraph's SqliteSaver; give --store one"
+                    )
+                }
+                try await Self.run(file, body) { await file.close() }
+            }
+        }
+    }
+
+    /// Refuses a store that nothing can be imported into.
+    func requireTarget() throws(StartError) {
+        if case .memory = self { throw .usage("--store memory: ends with the import; use sqlite:PATH") }
+    }
+
+    /// Runs `body` on it, opened as a server opens it; a file that does not exist is made.
+    func withTarget(_ body: (any ThreadTransfer) async throws -> Void) async throws {
+        switch self {
+        case .memory:
+            try requireTarget()
+        case .sqlite(let path):
+            let store = try SQLiteStore(path: path)
+            try await Self.run(store, body) { await store.close() }
+        case .postgres(let target):
+            let store = try PostgresStore(target)
+            try await Self.run(store, body) { await store.close() }
+        }
+    }
+
+    private static func run<Store>(
+        _ store: Store,
+        _ body: (Store) async throws -> Void,
+        close: () async -> Void
+    ) async throws {
+        do {
+            try await body(store)
+        } catch {
+            await close()
+            throw error
+        }
+        await close()
+    }
+
     /// For the log: without a password.
     var description: String {
         switch self {

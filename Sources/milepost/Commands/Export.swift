@@ -1,0 +1,81 @@
+import ArgumentParser
+import CheckpointAPI
+import Checkpoints
+import Glibc
+import Transfer
+
+/// `milepost export`: writes all threads of a store to a file that `milepost import` reads.
+struct Export: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write all threads of a store to a file.",
+        discussion: """
+            Writes compressed JSON lines, thread by thread, with a digest for each; 'zstdcat FILE | jq' shows them. \
+            Changes nothing, and may run while a server has the store open: each thread is as it was at one moment. \
+            The store may also be a file that LangGraph's SqliteSaver made.
+
+            An export to --output that was ended goes on where it was: run the same command again.
+
+            EXAMPLES
+              milepost export > agents.jsonl.zst
+                  ./milepost.db
+              milepost export --store sqlite:langgraph.sqlite | milepost import --store sqlite:milepost.db
+                  from LangGraph's SqliteSaver to Milepost
+            """
+    )
+
+    @Option(
+        help: ArgumentHelp(
+            "The store: sqlite:PATH (default: MILEPOST_STORE, else sqlite:milepost.db).",
+            valueName: "url"
+        )
+    )
+    var store: String?
+
+    @Option(help: ArgumentHelp("The file to write, or to go on with (default: standard output).", valueName: "file"))
+    var output: String?
+
+    func run() async throws {
+        let store = try await ServerConfiguration.readStore(store)
+        if output == nil, isatty(STDOUT_FILENO) == 1 {
+            throw StartError.usage("an export is not for a terminal; give --output FILE, or use '>' or '|'")
+        }
+        let line = ProgressLine(isatty(STDERR_FILENO) == 1 ? .redrawn : .lines)
+        defer { line.end() }
+        do {
+            try await store.withSource { source in
+                let file =
+                    try output.map { path throws(TransferError) in try FileStream.output(path: path) }
+                    ?? .standardOutput
+                let resumed = try Self.resume(file, isNamed: output != nil, store)
+                let writer = ExportWriter(continuing: resumed?.counts ?? TransferCounts(), file.output)
+                if resumed == nil { try writer.begin(store: store.description, program: Version.current) }
+                try await ThreadExport(of: source, to: writer).run(after: resumed?.last) { line.show($0.line) }
+                if file.regularSize != nil { try file.flush() }
+                line.end()
+                let before = resumed.map { ", \($0.counts.threads.grouped) of them before" } ?? ""
+                Output.note("exported \(writer.counts.line)\(before)")
+            }
+        } catch let error as TransferError {
+            throw StartError.machine(error.description)
+        } catch let error as StoreOpenError {
+            throw StartError.machine(error.description)
+        }
+    }
+
+    /// Where a file that has something in it is gone on with.
+    private static func resume(
+        _ file: borrowing FileStream,
+        isNamed: Bool,
+        _ store: StoreConfiguration
+    ) throws -> ExportReader.Boundary? {
+        guard isNamed, let size = file.regularSize, size > 0 else { return nil }
+        return try file.resume(from: store.description)
+    }
+}
+
+extension TransferCounts {
+    /// Fits a terminal of 80 columns.
+    var line: String {
+        "\(threads.grouped) threads, \(rows.grouped) rows, \((bytes / 1_000).grouped) kB"
+    }
+}

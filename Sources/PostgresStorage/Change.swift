@@ -6,6 +6,8 @@ struct Change: PostgresWork {
     enum Kind: Sendable {
         case put(Checkpoint, [ChannelBlob])
         case writes([PendingWrite], CheckpointKey, WriteConflictPolicy)
+        /// Rows of another store's thread.
+        case rows([ThreadRow], ThreadKey)
         case deleteThread(ThreadKey)
         /// Proof that changes are taken.
         case probe
@@ -43,7 +45,7 @@ struct Change: PostgresWork {
         return switch kind {
         case .put(let checkpoint, _): checkpoint.key
         case .writes(_, let key, _): key
-        case .deleteThread(let thread): CheckpointKey(thread: thread, namespace: "", id: "")
+        case .rows(_, let thread), .deleteThread(let thread): CheckpointKey(thread: thread, namespace: "", id: "")
         case .probe: nil
         }
     }
@@ -53,6 +55,7 @@ struct Change: PostgresWork {
         switch kind {
         case .put(let checkpoint, _): checkpoint.key.thread
         case .writes(_, let key, _): key.thread
+        case .rows(_, let thread): thread
         case .deleteThread(let thread): thread
         case .probe: nil
         }
@@ -65,13 +68,14 @@ struct Change: PostgresWork {
                 $0 + ($1.bytes?.count ?? 0)
             }
         case .writes(let writes, _, _): writes.reduce(0) { $0 + $1.bytes.count }
+        case .rows(let rows, _): rows.reduce(0) { $0 + $1.byteCount }
         case .deleteThread, .probe: 0
         }
     }
 
     var isAlone: Bool {
         switch kind {
-        case .put, .writes: isSeparate || byteCount > Self.largestShared
+        case .put, .writes, .rows: isSeparate || byteCount > Self.largestShared
         case .deleteThread, .probe: true
         }
     }
@@ -92,5 +96,15 @@ struct Change: PostgresWork {
             answer(result)
         }
         return change
+    }
+}
+
+extension ThreadRow {
+    fileprivate var byteCount: Int {
+        switch self {
+        case .blob(_, let blob): blob.bytes?.count ?? 0
+        case .write(_, _, let write): write.bytes.count
+        case .checkpoint(let checkpoint): checkpoint.document.bytes.count + checkpoint.metadata.bytes.count
+        }
     }
 }

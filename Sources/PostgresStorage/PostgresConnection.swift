@@ -48,8 +48,13 @@ final class PostgresConnection {
     /// before anything is sent on it.
     var isAlive: Bool {
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 0) > 0 else { return true }
-        return PQconsumeInput(handle) == 1 && PQisBusy(handle) == 0 && PQstatus(handle) == CONNECTION_OK
+        // First its last words, then its end.
+        while poll(&descriptor, 1, 0) > 0 {
+            guard PQconsumeInput(handle) == 1, PQisBusy(handle) == 0, PQstatus(handle) == CONNECTION_OK, !isSpoilt else {
+                return false
+            }
+        }
+        return true
     }
 
     /// Whether it can be used again: it is not lost, spoilt, or in a transaction.
@@ -128,8 +133,13 @@ final class PostgresConnection {
     private func watchNotices() {
         let receive: PQnoticeReceiver = { connection, notice in
             guard let connection, let severity = PQresultErrorField(notice, CInt(UInt8(ascii: "V"))) else { return }
-            guard String(cString: severity) == "WARNING" else { return }
-            Unmanaged<PostgresConnection>.fromOpaque(connection).takeUnretainedValue().isWarned = true
+            let session = Unmanaged<PostgresConnection>.fromOpaque(connection).takeUnretainedValue()
+            switch String(cString: severity) {
+            case "WARNING": session.isWarned = true
+            // What ends a session that nothing was asked of comes as a notice.
+            case "FATAL", "PANIC": session.isSpoilt = true
+            default: break
+            }
         }
         // Not retained: the connection that calls it is this object's.
         PQsetNoticeReceiver(handle, receive, Unmanaged.passUnretained(self).toOpaque())

@@ -6,6 +6,7 @@ package import Checkpoints
 package final class PostgresStore: CheckpointStore {
     let writer: PostgresWriter
     let readers: PostgresLanes<Read>
+    let snapshots: PostgresSnapshots
     let target: ConnectionString
     /// The columns that give a checkpoint's texts.
     let texts: String
@@ -31,10 +32,12 @@ package final class PostgresStore: CheckpointStore {
         warnings = try PostgresSchema.warnings(connection, target)
         writer = PostgresWriter(target)
         readers = PostgresReaders.lanes(target)
+        snapshots = PostgresSnapshots(target)
     }
 
     package func close() async {
         await readers.close()
+        await snapshots.close()
         await writer.close()
     }
 

@@ -158,9 +158,9 @@ final class PostgresWriter: Sendable {
     private static func transaction(_ batch: [Change], isPooled: Bool) -> [PostgresStatement] {
         var statements: [PostgresStatement] = []
         if case .deleteThread(let thread)? = batch.first?.kind {
-            // One snapshot for all tables: what another commits meanwhile stays whole, or this is tried again.
-            statements = [PostgresStatement(SQL.beginRepeatableRead), PostgresStatement(SQL.deletionLimits)]
-            statements += [SQL.deleteCheckpoints, SQL.deleteBlobs, SQL.deleteWrites].map { text in
+            statements = [PostgresStatement(SQL.begin), PostgresStatement(SQL.deletionLimits)]
+            // Each statement's snapshot comes after the lock, and so after every change that was stored before.
+            statements += [SQL.lockThread, SQL.deleteCheckpoints, SQL.deleteBlobs, SQL.deleteWrites].map { text in
                 var parameters = PostgresParameters()
                 parameters.add(thread.storedID)
                 return PostgresStatement(text, parameters)
@@ -171,7 +171,10 @@ final class PostgresWriter: Sendable {
             parameters.add(Int32.random(in: 0..<1_024))
             statements = [PostgresStatement(SQL.begin), PostgresStatement(SQL.probe, parameters)]
         } else {
-            statements = [PostgresStatement(SQL.begin)] + WriteBatch(batch).statements
+            var parameters = PostgresParameters()
+            parameters.add(texts: Set(batch.compactMap(\.thread)).map(\.storedID))
+            let lock = PostgresStatement(SQL.lockThreadsShared, parameters)
+            statements = [PostgresStatement(SQL.begin), lock] + WriteBatch(batch).statements
         }
         if isPooled && !batch.contains(where: \.isDeletion) {
             statements.insert(PostgresStatement(SQL.localLimits), at: 1)
@@ -181,7 +184,6 @@ final class PostgresWriter: Sendable {
 
     private enum SQL {
         static let begin = StatementText("begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        static let beginRepeatableRead = StatementText("begin_rr", "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
         static let commit = StatementText("commit", "COMMIT")
         static let rollback = StatementText("rollback", "ROLLBACK")
         static let localLimits = limits("limits", statement: PostgresLimits.statementMilliseconds)
@@ -198,6 +200,23 @@ final class PostgresWriter: Sendable {
                 """
             )
         }
+
+        /// Until the transaction ends: changes of a thread go together, its deletion goes alone.
+        ///
+        /// All locks are taken before the first row, so that nobody waits for one with rows in hand.
+        static let lockThreadsShared = StatementText(
+            "lock_shared",
+            """
+            SELECT pg_advisory_xact_lock_shared(hashtextextended(thread_id, \(threadLocks)))
+            FROM unnest($1::text[]) AS thread_id
+            """
+        )
+        static let lockThread = StatementText(
+            "lock",
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, \(threadLocks)))"
+        )
+        /// Sets the locks of threads apart from others': the bytes `Mile`.
+        private static let threadLocks = 0x4D69_6C65
 
         static let deleteCheckpoints = StatementText(
             "delete_checkpoints", "DELETE FROM checkpoints WHERE thread_id = $1")

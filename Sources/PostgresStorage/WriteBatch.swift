@@ -53,6 +53,7 @@ struct WriteBatch {
             switch change.kind {
             case .put(let checkpoint, let blobs): add(checkpoint, blobs, isRewritten: change.isRewritten)
             case .writes(let writes, let key, let policy): add(writes, key, policy)
+            case .rows(let rows, let thread): add(rows, to: thread, isRewritten: change.isRewritten)
             case .deleteThread, .probe: preconditionFailure("shares no transaction")
             }
         }
@@ -90,9 +91,22 @@ struct WriteBatch {
                 isRewritten: isRewritten
             )
         )
-        for blob in blobs {
-            let key = [thread, namespace, blob.channel, blob.version]
-            self.blobs.append(BlobRow(key: key, type: blob.type, bytes: blob.bytes))
+        for blob in blobs { add(blob, thread, namespace) }
+    }
+
+    private mutating func add(_ blob: ChannelBlob, _ thread: Identifier, _ namespace: Identifier) {
+        let key = [thread, namespace, blob.channel, blob.version]
+        blobs.append(BlobRow(key: key, type: blob.type, bytes: blob.bytes))
+    }
+
+    private mutating func add(_ rows: [ThreadRow], to thread: ThreadKey, isRewritten: Bool) {
+        for row in rows {
+            switch row {
+            case .blob(let namespace, let blob): add(blob, thread.storedID, namespace)
+            case .write(let namespace, let id, let write):
+                add([write], CheckpointKey(thread: thread, namespace: namespace, id: id), .keepFirst)
+            case .checkpoint(let checkpoint): add(checkpoint, [], isRewritten: isRewritten)
+            }
         }
     }
 
@@ -211,8 +225,9 @@ extension WriteBatch {
 
     /// The first bytes stay.
     ///
-    /// Setting a column to what it is locks the row: a thread's deletion that would take it away from under this change
-    /// is then tried again, and takes all of it or nothing.
+    /// Setting a column to what it is locks the row, which `DO NOTHING` does not: a saver of LangGraph's that deletes the
+    /// thread cannot take it away from under this change. And it writes to the log, so that the commit waits for a
+    /// standby also where nothing is new.
     private static let insertBlobs = StatementText(
         "insert_blobs",
         """

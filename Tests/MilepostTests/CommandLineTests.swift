@@ -32,9 +32,9 @@ struct CommandLineTests {
     @Test("verify is found, takes the store that serve would have, and what is unknown is a usage error")
     func verify() throws {
         let command = try #require(try Milepost.parseAsRoot(["verify"]) as? Verify)
-        #expect(command.store == nil && !command.json)
+        #expect(command.options.store == nil && !command.json)
         let given = try #require(try Milepost.parseAsRoot(["verify", "--store", "sqlite:a.db", "--json"]) as? Verify)
-        #expect(given.store == "sqlite:a.db" && given.json)
+        #expect(given.options.store == "sqlite:a.db" && given.json)
         for arguments in [["verify", "--port", "1"], ["verify", "a.db"], ["verify", "--store"]] {
             let error = #expect(throws: (any Error).self) { try Milepost.parseAsRoot(arguments) }
             #expect(error.map { Milepost.exitCode(for: $0) } == .validationFailure)
@@ -53,7 +53,7 @@ struct CommandLineTests {
     @Test("export and import are found, take the store that serve would have, and refuse one in memory")
     func moving() async throws {
         let export = try #require(try Milepost.parseAsRoot(["export", "--output", "a"]) as? Export)
-        #expect(export.store == nil && export.output == "a")
+        #expect(export.options.store == nil && export.output == "a")
         let given = try #require(try Milepost.parseAsRoot(["import", "--store", "memory:", "--json"]) as? Import)
         #expect(given.input == nil && given.json)
         for arguments in [["export", "--json"], ["export", "a"], ["import", "--output", "a"], ["import", "a"]] {

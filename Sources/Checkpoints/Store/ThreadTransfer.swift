@@ -8,7 +8,7 @@ package enum ThreadRow: Hashable, Sendable {
 
 /// A store, or a file of another program, whose threads can be read one after the other.
 package protocol ThreadSource: Sendable {
-    /// The next threads after one, in ascending order of `ThreadKey`; the first ones when `last` is nil.
+    /// The next threads after one, in an order of the store's own that stays the same; the first ones when `last` is nil.
     ///
     /// Threads that have nothing but writes, whose checkpoint never came, are among them. Fewer than `limit` are all
     /// that are left.

@@ -23,19 +23,13 @@ struct Export: AsyncParsableCommand {
             """
     )
 
-    @Option(
-        help: ArgumentHelp(
-            "The store: sqlite:PATH (default: MILEPOST_STORE, else sqlite:milepost.db).",
-            valueName: "url"
-        )
-    )
-    var store: String?
+    @OptionGroup var options: StoreOptions
 
     @Option(help: ArgumentHelp("The file to write, or to go on with (default: standard output).", valueName: "file"))
     var output: String?
 
     func run() async throws {
-        let store = try await ServerConfiguration.readStore(store)
+        let store = try await options.read()
         if output == nil, isatty(STDOUT_FILENO) == 1 {
             throw StartError.usage("an export is not for a terminal; give --output FILE, or use '>' or '|'")
         }

@@ -11,7 +11,7 @@ struct Import: AsyncParsableCommand {
         discussion: """
             Adds the threads of an export to the store, which is made when it is not there, then reads each thread back \
             and compares it with the export. What the store has already stays; a thread that it has in full is passed \
-            over, so an import that was ended goes on when it is run again. No server may have the store open.
+            over, so an import that was ended goes on when it is run again. No server may have an SQLite store open meanwhile.
 
             Exit codes: 0 every thread of the export is in the store, 2 some are there and differ, 1 the export or the \
             store could not be read or written to the end, 64 wrong usage.
@@ -27,13 +27,7 @@ struct Import: AsyncParsableCommand {
     /// Neither success nor a failure of the program.
     static let different = ExitCode(2)
 
-    @Option(
-        help: ArgumentHelp(
-            "The store: sqlite:PATH (default: MILEPOST_STORE, else sqlite:milepost.db).",
-            valueName: "url"
-        )
-    )
-    var store: String?
+    @OptionGroup var options: StoreOptions
 
     @Option(help: ArgumentHelp("The export to read (default: standard input).", valueName: "file"))
     var input: String?
@@ -42,7 +36,7 @@ struct Import: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let store = try await ServerConfiguration.readStore(store)
+        let store = try await options.read()
         try store.requireTarget()
         if input == nil, isatty(STDIN_FILENO) == 1 {
             throw StartError.usage("an export is not read from a terminal; give --input FILE, or use '<' or '|'")

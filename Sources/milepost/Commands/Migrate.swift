@@ -21,13 +21,7 @@ struct Migrate: AsyncParsableCommand {
             """
     )
 
-    @Option(
-        help: ArgumentHelp("The store: postgresql://USER@HOST/DATABASE (default: MILEPOST_STORE).", valueName: "url")
-    )
-    var store: String?
-
-    @Option(help: ArgumentHelp("File that holds the password.", valueName: "path"))
-    var storePasswordFile: String?
+    @OptionGroup var options: StoreOptions
 
     @Flag(help: "Print the statements that are needed instead of running them.")
     var printSql = false
@@ -36,7 +30,7 @@ struct Migrate: AsyncParsableCommand {
     var distribute = false
 
     func run() async throws {
-        let store = try await ServerConfiguration.readStore(store, passwordFile: storePasswordFile)
+        let store = try await options.read()
         guard case .postgres(let target) = store else {
             throw StartError.usage(
                 "\(store.description) needs no migration by hand: its server upgrades it; give a postgresql:// store"

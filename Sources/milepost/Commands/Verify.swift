@@ -25,19 +25,13 @@ struct Verify: AsyncParsableCommand {
     /// Damage is neither success nor a failure of the program.
     static let damaged = ExitCode(2)
 
-    @Option(
-        help: ArgumentHelp(
-            "The store: sqlite:PATH or postgresql://… (default: MILEPOST_STORE, else sqlite:milepost.db).",
-            valueName: "url"
-        )
-    )
-    var store: String?
+    @OptionGroup var options: StoreOptions
 
     @Flag(help: "Print one JSON object instead of text.")
     var json = false
 
     func run() async throws {
-        let store = try await ServerConfiguration.readStore(store)
+        let store = try await options.read()
         let isTerminal = isatty(STDERR_FILENO) == 1
         let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
         let found: StoreVerification

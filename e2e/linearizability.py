@@ -6,6 +6,10 @@ gives; where a choice leads nowhere the search goes back and takes another. What
 done, the same state reached) is not searched twice.
 
 A request without an answer, or with a 503, may have happened at any moment after it was sent, or never.
+
+Where connections to the database are lost, a server that does not know whether it has stored a request does so again
+before it answers. `may_repeat` allows just that: a put or put-writes may have happened once more, before it happened for
+the last time, and never after its answer.
 """
 
 import json
@@ -13,6 +17,7 @@ import math
 from dataclasses import dataclass, field
 
 READS = ("get-tuple", "list")
+REPEATED = ("put", "put-writes")
 
 
 @dataclass(frozen=True)
@@ -119,23 +124,27 @@ class NotLinearizable(AssertionError):
     """No order of the requests explains the answers."""
 
 
-def check(history):
+def check(history, may_repeat=False):
     """Raises NotLinearizable unless there is an order that explains one thread's answers; gives it."""
     # A read without an answer tells nothing and changes nothing.
     operations = sorted((o for o in history if o.is_known or o.call not in READS), key=lambda o: o.invoked)
     wanted = sum(1 << number for number, operation in enumerate(operations) if operation.is_known)
     seen, best = set(), []
-    stack = [(0, State(), [])]
+    stack = [(0, 0, State(), [])]
     while stack:
-        done, state, order = stack.pop()
+        done, begun, state, order = stack.pop()
         if done & wanted == wanted:
             return [operations[number] for number in order]
         best = max(best, order, key=len)
         for number, after in steps(operations, done, state):
-            reached = (done | 1 << number, after.key())
-            if reached not in seen:
-                seen.add(reached)
-                stack.append((reached[0], after, [*order, number]))
+            bit, key = 1 << number, after.key()
+            choices = [(done | bit, begun & ~bit, key)]
+            if may_repeat and operations[number].call in REPEATED and not begun & bit and key != state.key():
+                choices.insert(0, (done, begun | bit, key))
+            for choice in choices:
+                if choice not in seen:
+                    seen.add(choice)
+                    stack.append((*choice[:2], after, [*order, number]))
     raise NotLinearizable(what_is_wrong(operations, best))
 
 
@@ -150,6 +159,9 @@ def steps(operations, done, state):
             break
         after, answer = state.after(operation)
         if operation.is_known and answer != operation.answer:
+            continue
+        if not operation.is_known and after.key() == state.key():
+            # It may as well never have happened.
             continue
         if operation.call in READS:
             # It changes nothing, so it might as well be done now: no other choice can be better.

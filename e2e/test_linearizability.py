@@ -159,6 +159,19 @@ def test_what_is_impossible_is_seen(name):
         check(IMPOSSIBLE[name])
 
 
+TWICE = "one request, two effects"
+
+
+@pytest.mark.parametrize("name", [*POSSIBLE, *IMPOSSIBLE])
+def test_what_may_repeat(name):
+    """Where a request may be stored again before it is answered, that is taken and nothing else is."""
+    if name in POSSIBLE or name == TWICE:
+        check((POSSIBLE | IMPOSSIBLE)[name], may_repeat=True)
+    else:
+        with pytest.raises(NotLinearizable):
+            check(IMPOSSIBLE[name], may_repeat=True)
+
+
 def generated(numbers, length):
     """A history of overlapping requests that a real store could have given: each happens at one moment of its own."""
     requests = []

@@ -6,9 +6,10 @@ import pytest
 
 import history
 import load
+import patient
 import postgres
 from linearizability import NotLinearizable, check
-from server import Server
+from server import Server, wait_until
 
 ROUNDS = 6
 
@@ -48,6 +49,44 @@ def test_histories_are_linearizable_while_connections_end(two_servers, database,
         assert storm.ended > 0
         for thread in threads:
             check(thread, may_repeat=True)
+
+
+SLOWLY = """CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_sleep(0.5);
+        RETURN NULL;
+    END $$"""
+SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+
+
+@pytest.mark.parametrize("call", ["put", "put-writes", "upsert"])
+def test_a_thread_is_deleted_while_a_request_is_stored(start_server, postgres_store, thread_id, call):
+    """The request adds to rows that are there and are being deleted: all of it is left, or nothing."""
+    first, second = start_server(postgres_store), start_server(postgres_store)
+    key = {"thread_id": thread_id, "checkpoint_id": "c1"}
+    blobs = [{"channel": "c", "version": "1", "type": "bytes", "blob": "YQ=="}]
+    writes = [{"task_id": "t", "idx": idx, "channel": "c", "type": "bytes", "blob": "YQ=="} for idx in range(3)]
+    put = {**key, "checkpoint": {"channel_versions": {"c": "1"}}, "blobs": blobs}
+    some = {**key, "writes": writes[1:2]}
+    client = load.Client(second.port)
+    assert [client.post("put", put)[0], client.post("put-writes", some)[0]] == [200, 204]
+    postgres.execute(postgres_store, SLOWLY)
+    for table in postgres.TABLES:
+        trigger = f"CREATE TRIGGER slowly AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION slowly()"
+        postgres.execute(postgres_store, trigger)
+    every = {**key, "writes": writes, "upsert": call == "upsert"}
+    request = ("put", {**put, "checkpoint_id": "c2"}) if call == "put" else ("put-writes", every)
+    adding = patient.Call(first.port, *request)
+    wait_until(lambda: postgres.value(postgres_store, SLEEPING) > 0, 10, "the request is being stored")
+    assert client.post("delete-thread", {"thread_id": thread_id})[0] == 204
+    assert adding.ended().status in (200, 204)
+    if call == "put":
+        found = client.post("get-tuple", {"thread_id": thread_id})[1]
+        assert found is None or (found["checkpoint_id"], found["blobs"]) == ("c2", blobs)
+    else:
+        # Writes are seen once their checkpoint is there.
+        assert client.post("put", put)[0] == 200
+        assert client.post("get-tuple", key)[1]["pending_writes"] in ([], writes)
 
 
 def test_two_stores_are_not_one(start_server, seed):

@@ -89,6 +89,26 @@ def test_a_thread_is_deleted_while_a_request_is_stored(start_server, postgres_st
         assert client.post("get-tuple", key)[1]["pending_writes"] in ([], writes)
 
 
+def test_what_was_seen_beside_what_is_deleted_is_deleted_too(start_server, postgres_store, thread_id):
+    """A put that is stored and read while its thread is being deleted: the reader saw the old, so the deletion is later."""
+    first, second = start_server(postgres_store), start_server(postgres_store)
+    client = load.Client(first.port)
+    old, new = ({"thread_id": thread_id, "checkpoint_id": name, "checkpoint": {}} for name in ("c1", "c2"))
+    assert client.post("put", old)[0] == 200
+    trigger = "CREATE TRIGGER slowly AFTER DELETE ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION slowly()"
+    postgres.execute(postgres_store, SLOWLY, trigger)
+    deleting = patient.Call(second.port, "delete-thread", {"thread_id": thread_id})
+    wait_until(lambda: postgres.value(postgres_store, SLEEPING) > 0, 10, "the thread is being deleted")
+    assert client.post("put", new)[0] == 200
+    seen, left = listed(client, thread_id), deleting.ended() and listed(client, thread_id)
+    assert deleting.status == 204
+    assert left == ([] if "c1" in seen else ["c2"]), f"{seen} before, {left} after the deletion"
+
+
+def listed(client, thread_id):
+    return [item["checkpoint_id"] for item in client.post("list", {"thread_id": thread_id})[1]]
+
+
 def test_two_stores_are_not_one(start_server, seed):
     """The same clients over two servers with a memory each: that this is seen is what the tests above rest on."""
     servers = [start_server("memory:") for _ in range(2)]

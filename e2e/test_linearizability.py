@@ -172,7 +172,7 @@ def test_what_may_repeat(name):
             check(IMPOSSIBLE[name], may_repeat=True)
 
 
-def generated(numbers, length):
+def generated(numbers, length, overlap=4.0):
     """A history of overlapping requests that a real store could have given: each happens at one moment of its own."""
     requests = []
     for number in range(length):
@@ -188,7 +188,7 @@ def generated(numbers, length):
     state, history = State(), []
     for moment, request in requests:
         state, answer = state.after(Operation(*request, invoked=moment))
-        begin, end = moment - numbers.uniform(0, 4), moment + numbers.uniform(0, 4)
+        begin, end = moment - numbers.uniform(0, overlap), moment + numbers.uniform(0, overlap)
         is_lost = request[0] not in ("get-tuple", "list") and numbers.random() < 0.02
         history.append(unknown(request, begin) if is_lost else at(request, begin, end, answer))
     return history
@@ -201,7 +201,7 @@ def test_generated_histories(seed):
         check(generated(numbers, 120))
     seen = 0
     for _ in range(20):
-        history = generated(numbers, 60)
+        history = generated(numbers, 60, overlap=2.0)
         reads = [n for n, o in enumerate(history) if o.call == "get-tuple" and o.answer != "nothing"]
         early, late = reads[0], reads[-1]
         history[late] = at(LATEST, history[late].invoked, history[late].returned, history[early].answer)

@@ -40,6 +40,25 @@ def test_histories_are_linearizable(two_servers, seed, round_number):
         check(thread)
 
 
+def test_what_one_has_stored_the_other_reads_at_once(two_servers, thread_id):
+    with contextlib.ExitStack() as stack:
+        clients = [load.Client(server.port) for server in two_servers]
+        for client in clients:
+            stack.callback(client.close)
+        for number in range(100):
+            writer, reader = clients[number % 2], clients[1 - number % 2]
+            key = {"thread_id": thread_id, "checkpoint_id": f"{number:04d}"}
+            write = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "YQ=="}
+            assert writer.post("put", {**key, "checkpoint": {"n": number}})[0] == 200
+            assert reader.post("get-tuple", {"thread_id": thread_id})[1]["checkpoint"] == {"n": number}
+            assert reader.post("put-writes", {**key, "writes": [write]})[0] == 204
+            assert writer.post("get-tuple", key)[1]["pending_writes"] == [write]
+            listed = writer.post("list", {"thread_id": thread_id, "limit": 1})[1]
+            assert [item["checkpoint_id"] for item in listed] == [key["checkpoint_id"]]
+        assert writer.post("delete-thread", {"thread_id": thread_id})[0] == 204
+        assert reader.post("get-tuple", {"thread_id": thread_id})[1] is None
+
+
 def test_histories_are_linearizable_while_connections_end(two_servers, database, seed):
     """What nobody knows the outcome of may have happened or not; what was answered was never undone, lost or halved."""
     ports = ports_of(two_servers)
@@ -115,22 +134,3 @@ def test_two_stores_are_not_one(start_server, seed):
     [thread] = history.record(ports_of(servers), "apart", seed, threads=1)
     with pytest.raises(NotLinearizable):
         check(thread)
-
-
-def test_what_one_has_stored_the_other_reads_at_once(two_servers, thread_id):
-    with contextlib.ExitStack() as stack:
-        clients = [load.Client(server.port) for server in two_servers]
-        for client in clients:
-            stack.callback(client.close)
-        for number in range(100):
-            writer, reader = clients[number % 2], clients[1 - number % 2]
-            key = {"thread_id": thread_id, "checkpoint_id": f"{number:04d}"}
-            write = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "YQ=="}
-            assert writer.post("put", {**key, "checkpoint": {"n": number}})[0] == 200
-            assert reader.post("get-tuple", {"thread_id": thread_id})[1]["checkpoint"] == {"n": number}
-            assert reader.post("put-writes", {**key, "writes": [write]})[0] == 204
-            assert writer.post("get-tuple", key)[1]["pending_writes"] == [write]
-            listed = writer.post("list", {"thread_id": thread_id, "limit": 1})[1]
-            assert [item["checkpoint_id"] for item in listed] == [key["checkpoint_id"]]
-        assert writer.post("delete-thread", {"thread_id": thread_id})[0] == 204
-        assert reader.post("get-tuple", {"thread_id": thread_id})[1] is None

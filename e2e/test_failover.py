@@ -67,6 +67,10 @@ def test_the_primary_is_killed_and_the_standby_promoted(start_server, pair, seed
 def test_the_primary_is_found_behind_its_standby(start_server, pair, seed):
     """A host that only reads is passed over, though it is named first."""
     url = postgres.new_database(pair.primary.url())
+    # What the standby has written it has not always applied, and an unknown database is where libpq gives up.
+    known = "SELECT count(*) FROM pg_database WHERE datname = %s"
+    name = (postgres.database_of(url),)
+    wait_until(lambda: postgres.value(pair.standby.url(), known, name), 20, "the standby knows the database")
     server = start_server(
         url.replace(f":{pair.primary.port}/", f":{pair.standby.port},127.0.0.1:{pair.primary.port}/")
     )

@@ -150,8 +150,8 @@ def test_synchronous_commit_is_warned_about(start_server, postgres_store, level)
         postgres_store, f'ALTER DATABASE "{postgres.database_of(postgres_store)}" SET synchronous_commit = {level}'
     )
     server = start_server(postgres_store)
-    about = [record for record in server.log_records() if "synchronous_commit" in str(record)]
-    assert about and bool(warnings_about(server, "synchronous_commit")) == (level == "off")
+    # Without a standby, what is flushed locally is all the durability there is.
+    assert bool(warnings_about(server, "synchronous_commit")) == (level == "off")
 
 
 def test_fsync_is_warned_about(start_server):

@@ -50,7 +50,8 @@ final class PostgresConnection {
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         // First its last words, then its end.
         while poll(&descriptor, 1, 0) > 0 {
-            guard PQconsumeInput(handle) == 1, PQisBusy(handle) == 0, PQstatus(handle) == CONNECTION_OK, !isSpoilt else {
+            guard PQconsumeInput(handle) == 1, PQisBusy(handle) == 0, PQstatus(handle) == CONNECTION_OK, !isSpoilt
+            else {
                 return false
             }
         }

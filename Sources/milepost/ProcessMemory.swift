@@ -18,23 +18,36 @@ enum ProcessMemory {
     /// Gives back the pages of the program and its libraries that starting has touched: two thirds of what the process
     /// has in memory then, and most are not needed again.
     ///
-    /// They are parts of files that are never written to, so that the kernel finds what is needed again in its own
-    /// cache. https://man7.org/linux/man-pages/man2/madvise.2.html
+    /// They are parts of files that may not be written to and have not been, as what the loader relocates has, so that
+    /// the kernel finds what is needed again in its own cache. https://man7.org/linux/man-pages/man2/madvise.2.html
     ///
     /// Does nothing where the kernel does not tell what is mapped.
     static func returnStartPages() {
         guard let mappings = try? readMappings() else { return }  // Nothing is lost but the saving.
+        var candidate: Range<UInt>?
         for line in mappings.split(separator: "\n") {
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-            guard fields.count == 6, fields[1] == "r-xp", fields[5].hasPrefix("/") else { continue }
-            let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
-            guard ends.count == 2, let start = UnsafeMutableRawPointer(bitPattern: ends[0]) else { continue }
-            madvise(start, Int(ends[1] - ends[0]), MADV_DONTNEED)
+            if fields[0] == "Private_Dirty:" {
+                if let range = candidate, fields[1] == "0",
+                    let start = UnsafeMutableRawPointer(bitPattern: range.lowerBound)
+                {
+                    madvise(start, range.count, MADV_DONTNEED)
+                }
+            } else if fields.count > 1, !fields[0].hasSuffix(":") {
+                candidate = fileRange(fields)
+            }
         }
     }
 
+    /// Where a file is mapped that cannot be written to there, by the head of its entry.
+    private static func fileRange(_ fields: [Substring]) -> Range<UInt>? {
+        guard fields.count == 6, ["r-xp", "r--p"].contains(fields[1]), fields[5].hasPrefix("/") else { return nil }
+        let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+        return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
+    }
+
     private static func readMappings() throws -> String {
-        let file = try FileDescriptor.open("/proc/self/maps", .readOnly)
+        let file = try FileDescriptor.open("/proc/self/smaps", .readOnly)
         return try file.closeAfter {
             var text: [UInt8] = []
             var part = [UInt8](repeating: 0, count: 1 << 16)

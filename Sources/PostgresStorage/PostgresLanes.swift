@@ -118,7 +118,9 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
 
     /// The oldest that wait; the more lanes there are, the less one takes.
     private func takeBatch(_ lane: Int) -> [Work]? {
-        failOverdue()
+        let now = ContinuousClock.now
+        // The first has waited longest, unless it was put back.
+        if state.withLock({ $0.waiting.first.map { $0.deadline <= now } ?? false }) { failOverdue() }
         return state.withLock { state in
             let batch = Self.batch(from: &state, limit: min(batchLimit, state.waiting.count / queues.count + 1))
             if batch.isEmpty { state.idle.append(lane) }

@@ -75,7 +75,8 @@ extension PostgresSchema {
             state.comparesBytes = result.isTrue(0, 2)
             state.isForeign = state.hasTables && !result.isTrue(0, 3)
             state.isComplete = result.isTrue(0, 4)
-            state.invalidIndexes = result.identifier(0, 5).text.split(separator: " ").map(String.init)
+            state.hasLZ4 = result.isTrue(0, 5)
+            state.invalidIndexes = result.identifier(0, 6).text.split(separator: " ").map(String.init)
         }
         if state.isForeign {
             throw StoreOpenError(
@@ -117,6 +118,10 @@ extension PostgresSchema {
                 SELECT count(*) = 2 FROM pg_attribute
                 WHERE (attrelid = to_regclass('checkpoint_blobs') AND attname = 'blob' AND NOT attnotnull)
                     OR (attrelid = to_regclass('checkpoint_writes') AND attname = 'task_path')
+            ),
+            (
+                SELECT coalesce(bool_or('lz4' = ANY(enumvals)), false) FROM pg_settings
+                WHERE name = 'default_toast_compression'
             ),
             (
                 SELECT coalesce(string_agg(relname, ' '), '') FROM pg_index JOIN pg_class ON oid = indexrelid

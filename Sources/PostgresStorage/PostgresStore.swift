@@ -5,7 +5,7 @@ package import Checkpoints
 /// DESIGN.md beside this file says why it is safe.
 package final class PostgresStore: CheckpointStore {
     let writer: PostgresWriter
-    let readers: PostgresLanes<Read>
+    let readers: PostgresReaders
     let snapshots: PostgresSnapshots
     let target: ConnectionString
     /// The columns that give a checkpoint's texts.
@@ -31,7 +31,7 @@ package final class PostgresStore: CheckpointStore {
         }
         warnings = try PostgresSchema.warnings(connection, target)
         writer = PostgresWriter(target)
-        readers = PostgresReaders.lanes(target)
+        readers = PostgresReaders(target)
         snapshots = PostgresSnapshots(target)
     }
 

@@ -247,10 +247,15 @@ def config_of(thread_id):
 
 
 async def run_graphs(path):
-    """Leaves a file with a thread for each scenario, some of them waiting at an interrupt."""
+    """Leaves a file with a thread for each scenario."""
     async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
-        for thread_id, (build, given, _) in SCENARIOS.items():
-            await build().compile(checkpointer=saver).ainvoke(given, config_of(thread_id))
+        await begin(saver)
+
+
+async def begin(saver):
+    """A thread for each scenario, some of them waiting at an interrupt."""
+    for thread_id, (build, given, _) in SCENARIOS.items():
+        await build().compile(checkpointer=saver).ainvoke(given, config_of(thread_id))
 
 
 async def everything(saver, configs):

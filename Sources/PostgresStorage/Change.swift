@@ -89,10 +89,10 @@ struct Change: PostgresWork {
     private static let largestShared = 128 << 10
 
     /// The same with something to do before it is answered.
-    func beforeAnswer(_ action: @escaping @Sendable () -> Void) -> Change {
+    func beforeAnswer(_ action: @escaping @Sendable (_ isStored: Bool) -> Void) -> Change {
         var change = self
         change.answer = { [answer] result in
-            action()
+            if case .success = result { action(true) } else { action(false) }
             answer(result)
         }
         return change

@@ -51,7 +51,7 @@ package struct ConnectionString: Hashable, Sendable {
         self.password = password ?? own
     }
 
-    /// For logs and messages: host, port and database, nothing secret.
+    /// For logs and messages: host, port, database and settings such as the search path, nothing secret.
     package var description: String {
         let hosts = (value("host") ?? value("hostaddr") ?? "").split(separator: ",", omittingEmptySubsequences: false)
         let ports = (value("port") ?? "").split(separator: ",", omittingEmptySubsequences: false)
@@ -59,7 +59,8 @@ package struct ConnectionString: Hashable, Sendable {
             let port = ports.count == 1 ? ports[0] : ports.indices.contains(number) ? ports[number] : ""
             return port.isEmpty ? String(host) : "\(host):\(port)"
         }
-        return "postgresql://\(places.joined(separator: ","))/\(value("dbname") ?? "")"
+        let settings = value("options").map { "?options=\($0)" } ?? ""
+        return "postgresql://\(places.joined(separator: ","))/\(value("dbname") ?? "")\(settings)"
     }
 
     /// What libpq is given beyond what it was told.

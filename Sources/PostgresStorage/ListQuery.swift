@@ -28,7 +28,9 @@ struct ListQuery: Sendable {
     }
 
     func read(then answer: @escaping @Sendable (Result<[Checkpoint], StoreError>) -> Void) -> Read {
-        var read = Read(Self.operation, until: deadline, statement, isAlone: query.metadataFilter != nil) {
+        var read = Read(
+            Self.operation, until: deadline, statement, isAlone: query.metadataFilter != nil || query.limit > 100
+        ) {
             answer(.failure($0))
         } finish: { result in
             var next = self

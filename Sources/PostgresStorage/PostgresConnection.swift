@@ -28,8 +28,7 @@ final class PostgresConnection {
 
     /// Connects to the first of the hosts that takes changes.
     ///
-    /// Blocks for up to the connection string's
-    /// `connect_timeout` for each host.
+    /// Blocks for up to the connection string's `connect_timeout` for each host.
     init(_ target: ConnectionString) throws(PostgresFailure) {
         handle = try target.connect()
         // `deinit` runs from here on, also when this throws.
@@ -148,14 +147,16 @@ final class PostgresConnection {
 
     private static let identity = StatementText("identity", "SELECT pg_backend_pid()", isPrepared: false)
 
-    /// How long a lock and a statement may take on the server, and how look-ups by key are planned: never by reading a
-    /// whole table, which a plan made while the table was small might.
+    /// How long a lock and a statement may take on the server; how look-ups by key are planned: never by reading a whole
+    /// table, which a plan made while the table was small might; and that warnings come, one of which means that a commit
+    /// has not reached the standby.
     private static let settings = StatementText(
         "settings",
         """
         SELECT set_config('lock_timeout', '\(PostgresLimits.lockMilliseconds)', false),
             set_config('statement_timeout', '\(PostgresLimits.statementMilliseconds)', false),
-            set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)
+            set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+            set_config('client_min_messages', 'warning', false)
         """,
         isPrepared: false
     )

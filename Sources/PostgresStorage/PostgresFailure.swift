@@ -35,6 +35,7 @@ struct PostgresFailure: Error {
         case "53300", "53400": true  // No connection or slot was free.
         case "25006": true  // A primary that has become a standby: another host may be the primary now.
         case "26000": true  // A statement prepared earlier is not there.
+        case "0A000": message.contains("cached plan")  // Another program changed a column's type.
         default: state.isEmpty
         }
     }
@@ -51,7 +52,7 @@ struct PostgresFailure: Error {
             case "53100": .full
             case "54000": .tooLarge
             case "40001", "40P01", "55P03": .busy
-            case "XX001", "XX002": .corrupt
+            case "XX001", "XX002", "58030": .corrupt
             default: isTransient || state.hasPrefix("53") || state.hasPrefix("58") ? .unavailable : .unexpected
             }
         return StoreError(kind, during: operation, detail: state.isEmpty ? message : "\(state) \(message)")

@@ -83,9 +83,8 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
             // Under the lock, so that it stands before what `close` waits for.
             if let lane = state.idle.popLast() {
                 queues[lane].async { self.drain(lane) }
-            } else if !state.isWatched {
-                state.isWatched = true
-                watchDeadlines()
+            } else {
+                watchDeadlines(&state)
             }
             return nil
         }
@@ -123,8 +122,11 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
         if state.withLock({ $0.waiting.first.map { $0.deadline <= now } ?? false }) { failOverdue() }
         return state.withLock { state in
             let batch = Self.batch(from: &state, limit: min(batchLimit, state.waiting.count / queues.count + 1))
-            if batch.isEmpty { state.idle.append(lane) }
-            return batch.isEmpty ? nil : batch
+            guard batch.isEmpty else { return batch }
+            state.idle.append(lane)
+            // What others exclude goes on waiting.
+            if !state.waiting.isEmpty { watchDeadlines(&state) }
+            return nil
         }
     }
 
@@ -177,33 +179,43 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
         }
     }
 
-    /// Looks at the deadlines now and then for as long as something waits and every lane is busy.
-    private func watchDeadlines() {
+    /// Looks at the deadlines every second for as long as something waits.
+    private func watchDeadlines(_ state: inout State) {
+        guard !state.isWatched else { return }
+        state.isWatched = true
         watch.asyncAfter(deadline: .now() + .seconds(1)) {
             self.failOverdue()
-            let goesOn = self.state.withLock { state in
-                state.isWatched = !state.waiting.isEmpty
-                return state.isWatched
+            self.state.withLock { state in
+                state.isWatched = false
+                if !state.waiting.isEmpty { self.watchDeadlines(&state) }
             }
-            if goesOn { self.watchDeadlines() }
         }
     }
 
     // MARK: - Connections
 
     private func serve(_ batch: [Work], on session: Session) -> PostgresOutcome<Work> {
-        let connection: PostgresConnection
+        if let open = session.connection, open.isAlive { return run(batch, open, session) }
+        session.connection = nil
         do throws(PostgresFailure) {
-            if let open = session.connection, open.isAlive {
-                connection = open
-            } else {
-                session.connection = nil
-                connection = try PostgresConnection(target)
+            let connection = try PostgresConnection(target)
+            // Connecting may have taken longer than some could wait.
+            let now = ContinuousClock.now
+            for work in batch where work.deadline <= now {
+                work.fail(StoreError(.unavailable, during: work.operation, detail: "no connection was there in time"))
             }
+            return run(batch.filter { $0.deadline > now }, connection, session)
         } catch {
             return PostgresOutcome(unfinished: batch, failure: error)
         }
-        let outcome = perform(connection, batch)
+    }
+
+    private func run(
+        _ batch: [Work],
+        _ connection: PostgresConnection,
+        _ session: Session
+    ) -> PostgresOutcome<Work> {
+        let outcome = batch.isEmpty ? PostgresOutcome() : perform(connection, batch)
         session.connection = connection.isUsable ? connection : nil
         return outcome
     }

@@ -76,7 +76,7 @@ final class PostgresReaders: Sendable {
             let asked = reads
             reads = []
             let now = ContinuousClock.now
-            let deadline = max(asked.map(\.deadline).min() ?? now, now + .seconds(1))
+            let deadline = max(asked.map(\.deadline).min() ?? now, now + .seconds(3))
             var isDone = [Bool](repeating: false, count: asked.count)
             do throws(PostgresFailure) {
                 let groups = asked.map { [$0.statement] }

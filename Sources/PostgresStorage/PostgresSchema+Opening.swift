@@ -14,6 +14,13 @@ extension PostgresSchema {
                 hint: "check the connection string, the password and that the server takes connections"
             )
         }
+        guard connection.serverVersion >= 120_000 else {
+            throw StoreOpenError(
+                .foreign,
+                "PostgreSQL at \(target.description) is version \(connection.serverVersion / 10_000)",
+                hint: "use 12 or later"
+            )
+        }
         let encoding = connection.reported("server_encoding") ?? "unknown"
         guard encoding == "UTF8" else {
             throw StoreOpenError(
@@ -37,11 +44,13 @@ extension PostgresSchema {
         try checkRights(connection, target)
     }
 
-    /// Whether the tables have what Milepost adds; refuses a database that has no tables.
+    /// What can be read of the tables as they are; refuses a database that has none.
     ///
     /// Changes nothing.
-    static func isMigrated(_ connection: PostgresConnection, _ target: ConnectionString) throws(StoreOpenError) -> Bool
-    {
+    static func columns(
+        _ connection: PostgresConnection,
+        _ target: ConnectionString
+    ) throws(StoreOpenError) -> PostgresColumns {
         let state = try state(connection, target)
         guard state.hasTables else {
             throw StoreOpenError(
@@ -50,7 +59,10 @@ extension PostgresSchema {
                 hint: "check the name of the database and the search_path"
             )
         }
-        return state.version != nil
+        var columns = PostgresColumns()
+        if !state.hasTexts { columns.texts = "checkpoint::text, metadata::text" }
+        if !state.hasTaskPath { columns.taskPath = "''" }
+        return columns
     }
 
     /// What the tables need, for `psql`; empty when they are up to date.
@@ -75,8 +87,10 @@ extension PostgresSchema {
             state.comparesBytes = result.isTrue(0, 2)
             state.isForeign = state.hasTables && !result.isTrue(0, 3)
             state.isComplete = result.isTrue(0, 4)
-            state.hasLZ4 = result.isTrue(0, 5)
-            state.invalidIndexes = result.identifier(0, 6).text.split(separator: " ").map(String.init)
+            state.hasTaskPath = result.isTrue(0, 5)
+            state.hasTexts = result.isTrue(0, 6)
+            state.hasLZ4 = result.isTrue(0, 7)
+            state.invalidIndexes = result.identifier(0, 8).text.split(separator: " ").map(String.init)
         }
         if state.isForeign {
             throw StoreOpenError(
@@ -119,6 +133,14 @@ extension PostgresSchema {
                 WHERE (attrelid = to_regclass('checkpoint_blobs') AND attname = 'blob' AND NOT attnotnull)
                     OR (attrelid = to_regclass('checkpoint_writes') AND attname = 'task_path')
             ),
+            EXISTS (
+                SELECT 1 FROM pg_attribute
+                WHERE attrelid = to_regclass('checkpoint_writes') AND attname = 'task_path'
+            ),
+            EXISTS (
+                SELECT 1 FROM pg_attribute
+                WHERE attrelid = to_regclass('checkpoints') AND attname = 'milepost_digest' AND NOT attisdropped
+            ),
             (
                 SELECT coalesce(bool_or('lz4' = ANY(enumvals)), false) FROM pg_settings
                 WHERE name = 'default_toast_compression'
@@ -126,6 +148,9 @@ extension PostgresSchema {
             (
                 SELECT coalesce(string_agg(relname, ' '), '') FROM pg_index JOIN pg_class ON oid = indexrelid
                 WHERE indrelid = to_regclass('checkpoints') AND NOT indisvalid AND relname LIKE 'milepost%'
+                    AND NOT EXISTS (
+                        SELECT 1 FROM pg_stat_progress_create_index WHERE relid = to_regclass('checkpoints')
+                    )
             )
         """,
         isPrepared: false
@@ -256,7 +281,7 @@ extension PostgresSchema {
             } catch {
                 // 42P07: another server was faster.
                 if error.state == "42P07" { return }
-                guard error.state == "55P03", ContinuousClock.now < deadline else { throw error }
+                guard ["55P03", "40P01"].contains(error.state), ContinuousClock.now < deadline else { throw error }
                 try run(.statement("ROLLBACK"), on: connection)
             }
         }
@@ -280,7 +305,7 @@ extension PostgresSchema {
         return StoreOpenError(
             .notAccessible,
             "the tables at \(target.description) cannot be made ready: \(failure.message.oneLine)",
-            hint: "correct that, then start again; nothing was changed"
+            hint: "correct that, then start again: each step is whole or not done"
         )
     }
 }

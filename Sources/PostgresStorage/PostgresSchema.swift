@@ -20,6 +20,10 @@ package enum PostgresSchema {
         var isComplete = false
         /// Whether the ids' columns compare by bytes, so that the primary keys serve every order.
         var comparesBytes = false
+        /// Whether writes have a task path; they got it late.
+        var hasTaskPath = false
+        /// Whether checkpoints have the columns that are added.
+        var hasTexts = false
         /// Whether values can be compressed with LZ4, which takes a third of the time.
         var hasLZ4 = false
         /// Indexes of ours that a broken-off migration left behind.
@@ -149,7 +153,15 @@ package enum PostgresSchema {
         """,
     ]
 
-    private static let done = "INSERT INTO milepost_migrations (version) VALUES (\(version)) ON CONFLICT DO NOTHING"
+    /// Not while an index is still being made, by whichever server: the next start looks again.
+    private static let done = """
+        INSERT INTO milepost_migrations (version)
+        SELECT \(version) WHERE NOT EXISTS (
+            SELECT 1 FROM pg_index JOIN pg_class ON oid = indexrelid
+            WHERE indrelid = to_regclass('checkpoints') AND NOT indisvalid AND relname LIKE 'milepost%'
+        )
+        ON CONFLICT DO NOTHING
+        """
 
     /// A name and what is indexed of `checkpoints`.
     private typealias Index = (name: String, columns: String)

@@ -17,9 +17,9 @@ extension PostgresStore: ThreadTransfer {
         of thread: ThreadKey,
         _ body: @escaping @Sendable (ThreadRow) throws(StoreError) -> Void
     ) async throws(StoreError) {
-        let texts = texts
+        let columns = columns
         try await snapshots.perform("read a thread") { connection throws(StoreError) in
-            try ThreadCursor(connection, thread: thread, texts: texts).read(body)
+            try ThreadCursor(connection, thread: thread, columns: columns).read(body)
         }
     }
 
@@ -111,16 +111,16 @@ private struct ThreadCursor {
     private static let operation = "read a thread"
     /// What a page should have at most; a single row may have more.
     private static let pageBytes = 4 << 20
-    private static let largestPage = 1_000
+    private static let largestPage = 64
 
     private let connection: PostgresConnection
     private let thread: ThreadKey
-    private let texts: String
+    private let columns: PostgresColumns
 
-    init(_ connection: PostgresConnection, thread: ThreadKey, texts: String) {
+    init(_ connection: PostgresConnection, thread: ThreadKey, columns: PostgresColumns) {
         self.connection = connection
         self.thread = thread
-        self.texts = texts
+        self.columns = columns
     }
 
     func read(_ body: (ThreadRow) throws(StoreError) -> Void) throws(StoreError) {
@@ -156,7 +156,7 @@ private struct ThreadCursor {
             (
                 .writes,
                 """
-                SELECT checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob, task_path
+                SELECT checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob, \(columns.taskPath)
                 FROM checkpoint_writes WHERE thread_id = $1
                 ORDER BY \(order("checkpoint_ns", "checkpoint_id", "task_id", "idx"))
                 """
@@ -164,7 +164,7 @@ private struct ThreadCursor {
             (
                 .checkpoints,
                 """
-                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, \(texts)
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, \(columns.texts)
                 FROM checkpoints WHERE thread_id = $1 ORDER BY \(order("checkpoint_ns", "checkpoint_id"))
                 """
             ),
@@ -184,7 +184,7 @@ private struct ThreadCursor {
             }
             for row in page { try body(row) }
             if page.count < rows { return }
-            rows = max(1, min(Self.largestPage, rows * Self.pageBytes / max(bytes, 1), rows * 4))
+            rows = max(1, min(Self.largestPage, rows * Self.pageBytes / max(bytes, 1), rows * 2))
         }
     }
 

@@ -8,8 +8,7 @@ package final class PostgresStore: CheckpointStore {
     let readers: PostgresReaders
     let snapshots: PostgresSnapshots
     let target: ConnectionString
-    /// The columns that give a checkpoint's texts.
-    let texts: String
+    let columns: PostgresColumns
     /// What the operator should know about how the server is set up, each a sentence.
     package let warnings: [String]
 
@@ -23,11 +22,10 @@ package final class PostgresStore: CheckpointStore {
         self.target = target
         let connection = try PostgresSchema.connect(target)
         if isReadOnly {
-            let isMigrated = try PostgresSchema.isMigrated(connection, target)
-            texts = isMigrated ? StoredCheckpoint.texts : StoredCheckpoint.adoptedTexts
+            columns = try PostgresSchema.columns(connection, target)
         } else {
             try PostgresSchema.migrate(connection, target)
-            texts = StoredCheckpoint.texts
+            columns = PostgresColumns()
         }
         warnings = try PostgresSchema.warnings(connection, target)
         writer = PostgresWriter(target)

@@ -14,15 +14,20 @@ final class PostgresWriter: Sendable {
     private static let batchLimit = 256
     /// Connections for changes that share no transaction.
     private static let singleLanes = 3
+    /// Connections for deletions, which may take long.
+    private static let deletionLanes = 1
     /// Transactions shared with others that may fail before a change goes alone.
     private static let sharedAttempts = 2
 
     private let shared: PostgresLanes<Change>
     private let single: PostgresLanes<Change>
+    private let deletions: PostgresLanes<Change>
     private let held: HeldThreads
 
-    /// How many changes of which threads are on their way alone: what comes for those must not hold up a transaction that
-    /// others share.
+    /// Threads that somebody else has locked, or that are being deleted: what comes for those must not hold up a
+    /// transaction that others share.
+    ///
+    /// Until one of their changes has gone through, or none is left.
     private final class HeldThreads: Sendable {
         private let counts = Mutex<[ThreadKey: Int]>([:])
 
@@ -40,6 +45,10 @@ final class PostgresWriter: Sendable {
                 counts[thread] = count == 1 ? nil : count - 1
             }
         }
+
+        func clear(_ thread: ThreadKey) {
+            counts.withLock { $0[thread] = nil }
+        }
     }
 
     init(_ target: ConnectionString) {
@@ -48,7 +57,12 @@ final class PostgresWriter: Sendable {
             Self.performSingle($0, $1)
         }
         shared = PostgresLanes<Change>("shared", target, count: 1, batchLimit: Self.batchLimit) { connection, batch in
-            Self.performShared(connection, batch) { change in Self.add(change, to: single, held) }
+            Self.performShared(connection, batch) { change, isLocked in
+                Self.add(change, to: single, isLocked ? held : nil)
+            }
+        }
+        deletions = PostgresLanes<Change>("deletion", target, count: Self.deletionLanes, batchLimit: 1) {
+            Self.performSingle($0, $1)
         }
         self.single = single
         self.held = held
@@ -56,8 +70,12 @@ final class PostgresWriter: Sendable {
 
     /// Returns at once; the change is answered when it is durable or has failed.
     func add(_ change: Change) {
-        if change.isAlone || change.thread.map(held.contains) ?? false {
+        if change.isDeletion {
+            Self.add(change, to: deletions, held)
+        } else if change.thread.map(held.contains) ?? false {
             Self.add(change, to: single, held)
+        } else if change.isAlone {
+            Self.add(change, to: single, nil)
         } else {
             shared.add(change)
         }
@@ -67,20 +85,26 @@ final class PostgresWriter: Sendable {
     func close() async {
         await shared.close()
         await single.close()
+        await deletions.close()
     }
 
-    private static func add(_ change: Change, to single: PostgresLanes<Change>, _ held: HeldThreads) {
+    /// `held`: where its thread is noted meanwhile; nil when nothing else has to keep clear of it.
+    private static func add(_ change: Change, to lanes: PostgresLanes<Change>, _ held: HeldThreads?) {
         var change = change
         change.isSeparate = true
-        guard let thread = change.thread else { return single.add(change) }
+        guard let held, let thread = change.thread else { return lanes.add(change) }
         held.add(thread)
-        single.add(change.beforeAnswer { held.remove(thread) })
+        lanes.add(
+            change.beforeAnswer { isStored in
+                if isStored { held.clear(thread) } else { held.remove(thread) }
+            }
+        )
     }
 
     private static func performShared(
         _ connection: PostgresConnection,
         _ batch: [Change],
-        _ separate: (Change) -> Void
+        _ separate: (_ change: Change, _ isLocked: Bool) -> Void
     ) -> PostgresOutcome<Change> {
         guard let failure = execute(batch, connection) else {
             for change in batch { change.answer(.success(())) }
@@ -94,7 +118,7 @@ final class PostgresWriter: Sendable {
             if isShareable && change.attempts < sharedAttempts {
                 outcome.unfinished.append(change)
             } else {
-                separate(change)
+                separate(change, failure.state == "55P03")
             }
         }
         return outcome
@@ -165,11 +189,10 @@ final class PostgresWriter: Sendable {
                 parameters.add(thread.storedID)
                 return PostgresStatement(text, parameters)
             }
+            // Sent again it may find nothing to delete, and must wait for the standby all the same.
+            statements.append(probe)
         } else if case .probe? = batch.first?.kind {
-            var parameters = PostgresParameters()
-            // Servers that probe at the same time do not wait for each other.
-            parameters.add(Int32.random(in: 0..<1_024))
-            statements = [PostgresStatement(SQL.begin), PostgresStatement(SQL.probe, parameters)]
+            statements = [PostgresStatement(SQL.begin), probe]
         } else {
             var parameters = PostgresParameters()
             parameters.add(texts: Set(batch.compactMap(\.thread)).map(\.storedID))
@@ -180,6 +203,15 @@ final class PostgresWriter: Sendable {
             statements.insert(PostgresStatement(SQL.localLimits), at: 1)
         }
         return statements + [PostgresStatement(SQL.commit)]
+    }
+
+    /// Something that is written to the log.
+    ///
+    /// Servers that do it at the same time do not wait for each other, nearly always.
+    private static var probe: PostgresStatement {
+        var parameters = PostgresParameters()
+        parameters.add(Int32.random(in: 0..<1_024))
+        return PostgresStatement(SQL.probe, parameters)
     }
 
     private enum SQL {
@@ -196,7 +228,8 @@ final class PostgresWriter: Sendable {
                 name,
                 """
                 SELECT set_config('lock_timeout', '\(PostgresLimits.lockMilliseconds)', true),
-                    set_config('statement_timeout', '\(statement)', true)
+                    set_config('statement_timeout', '\(statement)', true),
+                    set_config('client_min_messages', 'warning', true)
                 """
             )
         }

@@ -21,11 +21,16 @@ enum StoredCheckpoint {
         CASE WHEN \(isExact) THEN milepost_metadata ELSE metadata::text END
         """
 
-    /// The same where nothing was added to LangGraph's tables.
-    static let adoptedTexts = "checkpoint::text, metadata::text"
-
     private static let isExact =
         "milepost_digest = \(digest(document: "checkpoint", metadata: "metadata"))"
+}
+
+/// Expressions for what not every database has a column for.
+struct PostgresColumns: Sendable {
+    /// Two: a checkpoint's texts.
+    var texts = StoredCheckpoint.texts
+    /// A write's task path.
+    var taskPath = "task_path"
 }
 
 extension JSONText {

@@ -134,7 +134,8 @@ package final class ExportReader {
             place = .betweenThreads
         case (_, .start): throw Self.notAnExport
         case (.thread(let thread), .betweenThreads):
-            if let last, last >= thread { throw .damaged("threads are out of order", line: line, thread: thread) }
+            // Their order is the store's own; a frame that is there twice begins with the thread that was just read.
+            if let last, last == thread { throw .damaged("a thread is there twice", line: line, thread: thread) }
             place = .inThread(thread, isSplit: false)
             digest = RowDigest()
         case (.end(let expected), .inThread(let thread, let isSplit)):

@@ -70,12 +70,16 @@ struct ThreadIntake: Sendable {
         return Outcome(thread: thread, kind: kind, rowsAdded: rowsAdded)
     }
 
-    /// Nil when the store has it.
+    /// Nil when the store has it, or has another checkpoint of its key, which stays.
     private func newRow(_ line: ArraySlice<UInt8>, _ number: Int) throws(TransferError) -> ThreadRow? {
         let result: Result<ThreadRow?, ExportLine.WrongRow> = line.withUnsafeBytes { text in
             if before.lines.contains(lineHash(text)) { return .success(nil) }
             do throws(ExportLine.WrongRow) {
-                return .success(try ExportLine.row(text, of: thread))
+                let row = try ExportLine.row(text, of: thread)
+                if case .checkpoint(let checkpoint) = row, before.checkpoints.contains(checkpoint.key) {
+                    return .success(nil)
+                }
+                return .success(row)
             } catch {
                 return .failure(error)
             }
@@ -109,14 +113,16 @@ private struct StoredContent: Sendable {
     let digest: ThreadDigest
     /// A hash of each row's line.
     let lines: Set<UInt64>
+    let checkpoints: Set<CheckpointKey>
 
     private struct State: ~Copyable {
         var digest = RowDigest()
         var lines: Set<UInt64> = []
+        var checkpoints: Set<CheckpointKey> = []
         var writer = JSONWriter()
     }
 
-    /// Takes eight bytes a row.
+    /// Takes eight bytes a row, and the keys of checkpoints.
     static func read(_ thread: ThreadKey, of store: any ThreadTransfer) async throws(TransferError) -> StoredContent {
         let reading = Reading()
         do throws(StoreError) {
@@ -138,6 +144,7 @@ private struct StoredContent: Sendable {
             state.withLock { state in
                 state.writer.bytes.removeAll(keepingCapacity: true)
                 state.writer.row(row)
+                if case .checkpoint(let checkpoint) = row { state.checkpoints.insert(checkpoint.key) }
                 state.writer.bytes.withUnsafeBytes { line in
                     state.digest.add(line)
                     state.lines.insert(lineHash(line))
@@ -146,7 +153,7 @@ private struct StoredContent: Sendable {
         }
 
         var content: StoredContent {
-            state.withLock { StoredContent(digest: $0.digest.value, lines: $0.lines) }
+            state.withLock { StoredContent(digest: $0.digest.value, lines: $0.lines, checkpoints: $0.checkpoints) }
         }
     }
 }

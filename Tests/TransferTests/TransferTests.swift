@@ -58,6 +58,17 @@ struct TransferTests {
         #expect(result.different == [ThreadKey("first"), ThreadKey("zz long")])
     }
 
+    @Test("a checkpoint that is there with other content stays, and its thread is named as different")
+    func keepsNewerCheckpoints() async throws {
+        let (source, target) = (MemoryStore(), MemoryStore())
+        try await source.put(.sample(document: #"{"from":"the export"}"#), blobs: [])
+        let own = Checkpoint.sample(parent: "p", document: #"{"from":"the store"}"#)
+        try await target.put(own, blobs: [])
+        let result = await ThreadImport(into: target).run(ExportReader(try await ExportSample.export(of: source)))
+        #expect(result.failure == nil && result.imported == 0 && result.different == [ThreadKey("t1")])
+        #expect(try await target.tuple(in: ThreadKey("t1"), namespace: "", id: nil)?.checkpoint == own)
+    }
+
     @Test("an export that was cut off anywhere goes on to the same content")
     func continued() async throws {
         let source = MemoryStore()

@@ -56,6 +56,7 @@ struct Migrate: AsyncParsableCommand {
             Output.line("-- nothing to do: the tables are ready")
             return
         }
+        Output.line("\\set ON_ERROR_STOP on")
         for statement in statements {
             Output.line(statement + ";")
         }

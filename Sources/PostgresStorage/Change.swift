@@ -55,8 +55,7 @@ struct Change: PostgresWork {
         switch kind {
         case .put(let checkpoint, _): checkpoint.key.thread
         case .writes(_, let key, _): key.thread
-        case .rows(_, let thread): thread
-        case .deleteThread(let thread): thread
+        case .rows(_, let thread), .deleteThread(let thread): thread
         case .probe: nil
         }
     }

@@ -275,6 +275,6 @@ final class PostgresConnection {
 
     /// libpq's words in one line.
     private static func lastMessage(_ handle: OpaquePointer) -> String {
-        String(cString: PQerrorMessage(handle)).split(whereSeparator: \.isNewline).joined(separator: " ")
+        String(cString: PQerrorMessage(handle)).oneLine
     }
 }

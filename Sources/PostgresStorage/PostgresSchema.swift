@@ -24,7 +24,7 @@ package enum PostgresSchema {
         var hasTaskPath = false
         /// Whether checkpoints have the columns that are added.
         var hasTexts = false
-        /// Whether values can be compressed with LZ4, which takes a third of the time.
+        /// Whether values can be compressed with LZ4, which takes less time than the default.
         var hasLZ4 = false
         /// Indexes of ours that a broken-off migration left behind.
         var invalidIndexes: [String] = []

@@ -36,7 +36,8 @@ struct WriteBatch {
     private struct WriteRow: KeyedRow {
         let key: [Identifier]
         let index: Int32
-        let write: PendingWrite
+        let taskPath: Identifier
+        /// Its channel, type and bytes.
         var value: PendingWrite
         var policy: WriteConflictPolicy
 
@@ -114,7 +115,8 @@ struct WriteBatch {
         let thread = checkpoint.thread.storedID
         for write in writes {
             let key = [thread, checkpoint.namespace, checkpoint.id, write.taskID]
-            self.writes.append(WriteRow(key: key, index: write.index, write: write, value: write, policy: policy))
+            self.writes.append(
+                WriteRow(key: key, index: write.index, taskPath: write.taskPath, value: write, policy: policy))
         }
     }
 
@@ -188,7 +190,7 @@ extension WriteBatch {
         parameters.add(texts: rows.lazy.map(\.value.channel))
         parameters.add(strings: rows.lazy.map(\.value.type))
         parameters.add(blobs: rows.lazy.map(\.value.bytes))
-        parameters.add(texts: rows.lazy.map(\.write.taskPath))
+        parameters.add(texts: rows.lazy.map(\.taskPath))
         return PostgresStatement(rows[0].policy == .replace ? replaceWrites : insertWrites, parameters)
     }
 

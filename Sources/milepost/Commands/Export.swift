@@ -11,7 +11,7 @@ struct Export: AsyncParsableCommand {
         discussion: """
             Writes compressed JSON lines, thread by thread, with a digest for each; 'zstdcat FILE | jq' shows them. \
             Changes nothing, and may run while a server has the store open: each thread is as it was at one moment. \
-            The store may also be a file that LangGraph's SqliteSaver made.
+            The store may also be a file that LangGraph's SqliteSaver made, or a database of its PostgresSaver.
 
             An export to --output that was ended goes on where it was: run the same command again.
 

@@ -77,15 +77,11 @@ enum StoreConfiguration: Hashable {
                 return try await SQLiteStore.verify(path: path, report)
             case .postgres(let target):
                 let store = try PostgresStore(target, isReadOnly: true)
-                let found: StoreVerification
-                do {
-                    found = try await store.verify(report)
-                } catch {
+                return try await Self.run(store) {
+                    try await $0.verify(report)
+                } close: {
                     await store.close()
-                    throw error
                 }
-                await store.close()
-                return found
             }
         } catch let error as StoreOpenError {
             throw StartError.machine(error.description)
@@ -138,18 +134,20 @@ enum StoreConfiguration: Hashable {
         }
     }
 
-    private static func run<Store>(
+    private static func run<Store, Value>(
         _ store: Store,
-        _ body: (Store) async throws -> Void,
+        _ body: (Store) async throws -> Value,
         close: () async -> Void
-    ) async throws {
+    ) async throws -> Value {
+        let value: Value
         do {
-            try await body(store)
+            value = try await body(store)
         } catch {
             await close()
             throw error
         }
         await close()
+        return value
     }
 
     /// For the log: without a password.

@@ -7,6 +7,7 @@ import json
 import random
 import socket
 import threading
+import time
 
 JSON_HEADERS = {"content-type": "application/json"}
 LARGEST_BLOB = 8192
@@ -183,6 +184,26 @@ class Load:
     @property
     def acknowledged(self):
         return sum(writer.acknowledged for writer in self.writers)
+
+
+def kill_under_load(server, cycles, seed, restart_limit, check):
+    """SIGKILLs the server under load and starts it again, over and over.
+
+    `check(port, writers)` settles what the writers were told with what the server has: after each cycle, and of all
+    cycles at the end. A start may take `restart_limit` seconds.
+    """
+    moments = random.Random(seed)
+    writers = []
+    for cycle in range(cycles):
+        with Load(server.port, f"cycle-{cycle}", f"{seed}-{cycle}") as running:
+            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
+            server.kill()
+        server.start()
+        assert server.starting_took < restart_limit
+        check(server.port, running.writers)
+        writers += running.writers
+    assert sum(writer.acknowledged for writer in writers) > cycles
+    check(server.port, writers)
 
 
 def read_thread(client, thread_id):

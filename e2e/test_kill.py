@@ -1,7 +1,6 @@
 """What was acknowledged survives: SIGKILL and SIGTERM under load, and the same file opened again."""
 
 import os
-import random
 import time
 
 import pytest
@@ -22,19 +21,7 @@ def check(port, writers):
 
 
 def test_every_acknowledged_write_survives_sigkill(start_server, sqlite_store, seed):
-    moments = random.Random(seed)
-    server = start_server(sqlite_store)
-    writers = []
-    for cycle in range(CYCLES):
-        with load.Load(server.port, f"cycle-{cycle}", f"{seed}-{cycle}") as running:
-            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
-            server.kill()
-        server.start()
-        assert server.starting_took < RESTART_LIMIT
-        check(server.port, running.writers)
-        writers += running.writers
-    assert sum(writer.acknowledged for writer in writers) > CYCLES
-    check(server.port, writers)
+    load.kill_under_load(start_server(sqlite_store), CYCLES, seed, RESTART_LIMIT, check)
 
 
 def test_every_acknowledged_write_survives_sigterm(start_server, sqlite_store, seed):
@@ -43,7 +30,7 @@ def test_every_acknowledged_write_survives_sigterm(start_server, sqlite_store, s
     writers = []
     for cycle in range(3):
         with load.Load(server.port, f"term-{cycle}", f"{seed}-term-{cycle}") as running:
-            time.sleep(0.2)  # As above.
+            time.sleep(0.2)  # Not to wait for something: the moment of the end.
             server.stop()
         server.start()
         check(server.port, running.writers)

@@ -15,19 +15,7 @@ A_WRITE = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "Y
 
 
 def test_every_acknowledged_write_survives_sigkill_of_milepost(start_server, postgres_store, seed):
-    moments = random.Random(seed)
-    server = start_server(postgres_store)
-    writers = []
-    for cycle in range(CYCLES):
-        with load.Load(server.port, f"cycle-{cycle}", f"{seed}-{cycle}") as running:
-            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
-            server.kill()
-        server.start()
-        assert server.starting_took < RESTART_LIMIT
-        patient.check(server.port, running.writers)
-        writers += running.writers
-    assert sum(writer.acknowledged for writer in writers) > CYCLES
-    patient.check(server.port, writers)
+    load.kill_under_load(start_server(postgres_store), CYCLES, seed, RESTART_LIMIT, patient.check)
 
 
 def test_every_acknowledged_write_survives_sigkill_of_postgresql(start_server, own_cluster, seed):
@@ -38,7 +26,7 @@ def test_every_acknowledged_write_survives_sigkill_of_postgresql(start_server, o
         for _ in range(3):
             began = time.monotonic()
             wait_until(lambda: running.all_have_stored_since(began), 10, "every client stores something")
-            time.sleep(moments.uniform(0.05, 0.5))  # As above.
+            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
             own_cluster.kill()
             own_cluster.start()
             back = time.monotonic()

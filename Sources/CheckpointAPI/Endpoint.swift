@@ -9,6 +9,8 @@ import NIOCore
 package struct Endpoint: Sendable {
     package let method: HTTPRequest.Method
     /// The exact path; what differs in case, slashes or anything else is another path.
+    ///
+    /// `{thread_id}` stands for one step.
     package let path: String
     /// Nil for what anyone may ask, such as whether the process is up.
     package let permission: Permission?
@@ -20,28 +22,30 @@ package struct Endpoint: Sendable {
 
     /// Takes from the reservation what it reads of the body, before it reads it.
     typealias Handle = @Sendable (Request, APIContext, inout BodyReservation) async throws -> Response
-    /// Answers with JSON, or with nothing for 204.
-    typealias DirectAnswer = @Sendable (Result<JSONWriter?, any Error>) -> Void
+    typealias DirectAnswer = @Sendable (Result<CallAnswer, any Error>) -> Void
     typealias Direct<Body> = @Sendable (Body, Principal, @escaping DirectAnswer) -> Void
 
     /// A call without a body.
+    ///
+    /// Without an operation the OpenAPI document leaves it out.
     init(
         _ method: HTTPRequest.Method,
         _ path: String,
         permission: Permission? = nil,
+        operation: OpenAPIOperation? = nil,
         handle: @escaping @Sendable (Request, APIContext) async throws -> Response
     ) {
         self.method = method
         self.path = path
         self.permission = permission
-        self.operation = nil
+        self.operation = operation
         self.direct = nil
         self.handle = { request, context, _ in try await handle(request, context) }
     }
 
     /// A call with a JSON body: a POST.
     ///
-    /// `handle` and `direct` see only bodies that satisfy `schema`, and return the answer: JSON, or nil for 204.
+    /// `handle` and `direct` see only bodies that satisfy `schema`.
     init<Body: Sendable>(
         _ path: String,
         permission: Permission,
@@ -49,7 +53,7 @@ package struct Endpoint: Sendable {
         body schema: ObjectSchema<Body>,
         limits: APILimits,
         direct: Direct<Body>? = nil,
-        handle: @escaping @Sendable (Body, Principal) async throws -> JSONWriter?
+        handle: @escaping @Sendable (Body, Principal) async throws -> CallAnswer
     ) {
         self.method = .post
         self.path = path

@@ -3,14 +3,20 @@ package import Hummingbird
 package import HummingbirdCore
 package import Logging
 
-/// The calls that agents make, over one store: the rows of the table, in the order of the document.
-func makeEndpoints(store: some CheckpointStore, limits: APILimits) -> [Endpoint] {
+/// The calls over one store: the rows of the table, in the order of the document.
+func makeEndpoints(store: some ThreadStore, limits: APILimits) -> [Endpoint] {
     [
         .getTuple(store, limits),
         .put(store, limits),
         .putWrites(store, limits),
         .listCheckpoints(store, limits),
         .deleteThread(store, limits),
+        .copyThread(store, limits),
+        .deleteForRuns(store, limits),
+        .prune(store, limits),
+        .deltaChannelHistory(store, limits),
+        .listThreads(store),
+        .getThread(store),
     ]
 }
 
@@ -40,7 +46,7 @@ package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
 ///
 /// A request goes through the middleware in the order written here, then to its row of the table.
 package func buildInterface(
-    store: some CheckpointStore & StoreMaintenance,
+    store: some ThreadStore & StoreMaintenance,
     limits: APILimits = APILimits(),
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {

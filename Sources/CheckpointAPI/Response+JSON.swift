@@ -4,9 +4,12 @@ import JSON
 import NIOCore
 
 extension Response {
-    /// 200 with JSON, or 204.
-    init(_ answer: JSONWriter?) {
-        self = answer.map { .json($0) } ?? Response(status: .noContent)
+    init(_ answer: CallAnswer) {
+        self.init(
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.json.map { ResponseBody(byteBuffer: ByteBuffer(bytes: $0.bytes)) } ?? ResponseBody()
+        )
     }
 
     static func json(_ writer: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {

@@ -5,10 +5,12 @@ import JSON
 struct Change: PostgresWork {
     enum Kind: Sendable {
         case put(Checkpoint, [ChannelBlob])
-        case writes([PendingWrite], CheckpointKey, WriteConflictPolicy)
+        case writes([WriteGroup], CheckpointKey)
         /// Rows of another store's thread.
         case rows([ThreadRow], ThreadKey)
         case deleteThread(ThreadKey)
+        /// Statements that depend on what others answered, alone with their thread.
+        case edit(ThreadKey, ThreadEdit)
         /// Proof that changes are taken.
         case probe
     }
@@ -44,8 +46,9 @@ struct Change: PostgresWork {
         guard isSeparate else { return nil }
         return switch kind {
         case .put(let checkpoint, _): checkpoint.key
-        case .writes(_, let key, _): key
-        case .rows(_, let thread), .deleteThread(let thread): CheckpointKey(thread: thread, namespace: "", id: "")
+        case .writes(_, let key): key
+        case .rows(_, let thread), .deleteThread(let thread), .edit(let thread, _):
+            CheckpointKey(thread: thread, namespace: "", id: "")
         case .probe: nil
         }
     }
@@ -54,8 +57,8 @@ struct Change: PostgresWork {
     var thread: ThreadKey? {
         switch kind {
         case .put(let checkpoint, _): checkpoint.key.thread
-        case .writes(_, let key, _): key.thread
-        case .rows(_, let thread), .deleteThread(let thread): thread
+        case .writes(_, let key): key.thread
+        case .rows(_, let thread), .deleteThread(let thread), .edit(let thread, _): thread
         case .probe: nil
         }
     }
@@ -66,22 +69,26 @@ struct Change: PostgresWork {
             blobs.reduce(checkpoint.document.bytes.count + checkpoint.metadata.bytes.count) {
                 $0 + ($1.bytes?.count ?? 0)
             }
-        case .writes(let writes, _, _): writes.reduce(0) { $0 + $1.bytes.count }
+        case .writes(let groups, _): groups.reduce(0) { $1.writes.reduce($0) { $0 + $1.bytes.count } }
         case .rows(let rows, _): rows.reduce(0) { $0 + $1.byteCount }
-        case .deleteThread, .probe: 0
+        case .deleteThread, .edit, .probe: 0
         }
     }
 
     var isAlone: Bool {
         switch kind {
         case .put, .writes, .rows: isSeparate || byteCount > Self.largestShared
-        case .deleteThread, .probe: true
+        case .deleteThread, .edit, .probe: true
         }
     }
 
-    /// Whether doing it twice may undo what another did in between.
+    /// Whether it may take long, and doing it twice may undo what another did in between.
     var isDeletion: Bool {
-        if case .deleteThread = kind { true } else { false }
+        switch kind {
+        case .deleteThread: true
+        case .edit(_, let edit): edit.isDeletion
+        case .put, .writes, .rows, .probe: false
+        }
     }
 
     /// In bytes: what PostgreSQL compresses in a session of its own beside the others'.

@@ -1,7 +1,7 @@
 import Checkpoints
 import JSON
 
-/// What list asks: a page in one statement.
+/// What list asks: a page in one statement, and its tuples' parts in two more of the same snapshot.
 ///
 /// The filter goes along as `@>` where `jsonb` holds it exactly; what it lets through is compared once more here. Where
 /// that leaves too few, or the filter stays here, the pages after are asked for too, each a statement of its own.
@@ -16,28 +16,32 @@ struct ListQuery: Sendable {
     private var filter: JSONText?
     private var found: [Checkpoint] = []
     /// The last row that was looked at.
-    private var last: (id: Identifier, namespace: Identifier)?
+    private var last: ListRow?
     /// Rows that the next statement asks for.
     private var rows: Int
+
+    /// A place as the database has it: its thread id is a `storedID`.
+    private typealias ListRow = ListPlace
 
     init(_ query: CheckpointQuery) {
         self.query = query
         rows = query.limit
         let text = query.metadataFilter?.text
+        last = query.after.map { after in
+            let thread = ThreadKey(after.thread, tenant: query.scope.tenant).storedID
+            return ListRow(id: after.id, thread: thread, namespace: after.namespace)
+        }
         filter = text.flatMap { $0.hasForeignEscape ? nil : $0 }
     }
 
-    func read(then answer: @escaping @Sendable (Result<[Checkpoint], StoreError>) -> Void) -> Read {
-        var read = Read(
-            Self.operation, until: deadline, statement, isAlone: query.metadataFilter != nil || query.limit > 100
-        ) {
+    func read(then answer: @escaping @Sendable (Result<CheckpointPage, StoreError>) -> Void) -> Read {
+        var read = Read(Self.operation, until: deadline, statement, isAlone: isSlow) {
             answer(.failure($0))
         } finish: { result in
             var next = self
             try next.take(result)
             guard next.found.count < query.limit, result.rowCount == rows else {
-                answer(.success(next.found))
-                return nil
+                return try PartsQuery(next.found, of: query).read(until: deadline, then: answer)
             }
             if ContinuousClock.now > deadline {
                 answer(.failure(StoreError(.unavailable, during: Self.operation, detail: "not found in time")))
@@ -57,17 +61,25 @@ struct ListQuery: Sendable {
         return read
     }
 
+    private var isSlow: Bool {
+        if case .tenant = query.scope { return true }
+        return query.metadataFilter != nil || query.limit > 100 || !query.parts.isEmpty
+    }
+
     private mutating func take(_ result: borrowing PostgresResult) throws {
         for row in 0..<result.rowCount where found.count < query.limit {
-            let metadata = JSONText(trusted: result.bytes(row, 4))
-            let place = (id: result.identifier(row, 1), namespace: result.identifier(row, 0))
+            let metadata = JSONText(trusted: result.bytes(row, 5))
+            let stored = result.identifier(row, 0)
+            let place = ListRow(id: result.identifier(row, 2), thread: stored, namespace: result.identifier(row, 1))
             last = place
+            let thread = ThreadKey(storedID: stored)
+            guard thread.tenant == query.scope.tenant else { continue }
             if let filter = query.metadataFilter, try !metadata.value.contains(filter) { continue }
             found.append(
                 Checkpoint(
-                    key: CheckpointKey(thread: query.thread, namespace: place.namespace, id: place.id),
-                    parentID: result.optionalIdentifier(row, 2),
-                    document: JSONText(trusted: result.bytes(row, 3)),
+                    key: CheckpointKey(thread: thread, namespace: place.namespace, id: place.id),
+                    parentID: result.optionalIdentifier(row, 3),
+                    document: JSONText(trusted: result.bytes(row, 4)),
                     metadata: metadata
                 )
             )
@@ -76,66 +88,84 @@ struct ListQuery: Sendable {
 
     private var statement: PostgresStatement {
         var parameters = PostgresParameters()
-        parameters.add(query.thread.storedID)
         parameters.add(Int64(rows))
-        if let namespace = query.namespace { parameters.add(namespace) }
-        if let before = query.before { parameters.add(before) }
-        if let filter { parameters.add(utf8Text: filter.bytes) }
+        var shape = Shape()
+        if case .thread(let thread) = query.scope {
+            shape.insert(.thread)
+            parameters.add(thread.storedID)
+        }
+        func add(_ condition: Shape, _ value: Identifier?) {
+            guard let value else { return }
+            shape.insert(condition)
+            parameters.add(value)
+        }
+        add(.namespace, query.namespace)
+        add(.id, query.id)
+        add(.before, query.before)
+        if let filter {
+            shape.insert(.filter)
+            parameters.add(utf8Text: filter.bytes)
+        }
         if let last {
+            shape.insert(.next)
             parameters.add(last.id)
+            parameters.add(last.thread)
             parameters.add(last.namespace)
         }
-        let shape = Shape(
-            hasNamespace: query.namespace != nil,
-            hasBefore: query.before != nil,
-            hasFilter: filter != nil,
-            isNext: last != nil
-        )
-        return PostgresStatement(Shape.statements[shape.number], parameters)
+        return PostgresStatement(Shape.statements[shape.rawValue], parameters)
     }
 
     /// Which conditions there are.
-    private struct Shape {
-        let hasNamespace: Bool
-        let hasBefore: Bool
-        let hasFilter: Bool
-        /// Whether it goes on after a row.
-        let isNext: Bool
+    private struct Shape: OptionSet {
+        let rawValue: Int
 
-        var number: Int { (hasNamespace ? 1 : 0) + (hasBefore ? 2 : 0) + (hasFilter ? 4 : 0) + (isNext ? 8 : 0) }
+        static let thread = Shape(rawValue: 1)
+        static let namespace = Shape(rawValue: 2)
+        static let id = Shape(rawValue: 4)
+        static let before = Shape(rawValue: 8)
+        static let filter = Shape(rawValue: 16)
+        /// It goes on after a row.
+        static let next = Shape(rawValue: 32)
 
-        /// By `number`.
-        static let statements = (0..<16).map { number in
-            Shape(
-                hasNamespace: number & 1 != 0,
-                hasBefore: number & 2 != 0,
-                hasFilter: number & 4 != 0,
-                isNext: number & 8 != 0
-            ).statement
-        }
+        /// By `rawValue`.
+        static let statements = (0..<64).map { Shape(rawValue: $0).statement }
 
-        /// Ids compare by their bytes whatever the database's collation, and an index serves each form: see
+        /// Ids compare by their bytes whatever the database's collation, and an index serves each form of one thread: see
         /// `PostgresSchema`.
         private var statement: StatementText {
-            var conditions = "thread_id = $1"
-            var next = 3
-            func add(_ condition: (Int) -> String) {
-                conditions += " AND " + condition(next)
-                next += 1
+            var conditions: [String] = []
+            var next = 2
+            func add(_ part: Shape, _ count: Int = 1, _ condition: (Int) -> String) {
+                guard contains(part) else { return }
+                conditions.append(condition(next))
+                next += count
             }
-            if hasNamespace { add { "checkpoint_ns = $\($0)" } }
-            if hasBefore { add { "checkpoint_id COLLATE \"C\" < $\($0)" } }
-            if hasFilter { add { "metadata @> $\($0)::text::jsonb" } }
-            if isNext {
-                add { "(checkpoint_id COLLATE \"C\", checkpoint_ns COLLATE \"C\") < ($\($0), $\($0 + 1))" }
+            add(.thread) { "thread_id = $\($0)" }
+            add(.namespace) { "checkpoint_ns = $\($0)" }
+            add(.id) { "checkpoint_id = $\($0)" }
+            add(.before) { "checkpoint_id COLLATE \"C\" < $\($0)" }
+            add(.filter) { "metadata @> $\($0)::text::jsonb" }
+            add(.next, 3) { first in
+                // Within one thread the index has no thread to compare; the place's is always there, to be of use.
+                contains(.thread)
+                    ? """
+                    (checkpoint_id COLLATE "C", checkpoint_ns COLLATE "C") < ($\(first), $\(first + 2))
+                    AND $\(first + 1)::text IS NOT NULL
+                    """
+                    : """
+                    (checkpoint_id COLLATE "C", thread_id COLLATE "C", checkpoint_ns COLLATE "C")
+                    < ($\(first), $\(first + 1), $\(first + 2))
+                    """
             }
-            let order = hasNamespace ? "" : ", checkpoint_ns COLLATE \"C\" DESC"
+            let thread = contains(.thread) ? "" : ", thread_id COLLATE \"C\" DESC"
+            let namespace = contains(.namespace) ? "" : ", checkpoint_ns COLLATE \"C\" DESC"
+            let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
             return StatementText(
-                "list_\(number)",
+                "list_\(rawValue)",
                 """
-                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, \(StoredCheckpoint.texts)
-                FROM checkpoints WHERE \(conditions)
-                ORDER BY checkpoint_id COLLATE "C" DESC\(order) LIMIT $2
+                SELECT thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, \(StoredCheckpoint.texts)
+                FROM checkpoints \(condition)
+                ORDER BY checkpoint_id COLLATE "C" DESC\(thread)\(namespace) LIMIT $1
                 """
             )
         }

@@ -1,6 +1,7 @@
 import Checkpoints
 
-/// A question to the database that is one statement, and so sees one snapshot.
+/// A question to the database: one statement, and so one snapshot; or one after the other, when it `isAlone`, in one
+/// snapshot too.
 struct Read: PostgresWork {
     let operation: String
     let deadline: ContinuousClock.Instant
@@ -54,7 +55,7 @@ final class PostgresReaders: Sendable {
 
     init(_ target: ConnectionString) {
         quick = PostgresLanes("reader", target, count: Self.count, batchLimit: Self.batchLimit, perform: Self.perform)
-        slow = PostgresLanes("slow", target, count: Self.slowCount, batchLimit: 1, perform: Self.perform)
+        slow = PostgresLanes("slow", target, count: Self.slowCount, batchLimit: 1, perform: Self.performAlone)
     }
 
     /// Returns at once; the read is answered on a thread of a connection.
@@ -104,6 +105,66 @@ final class PostgresReaders: Sendable {
         }
         return outcome
     }
+
+    /// Each read with all that it asks for in one transaction, and so in one snapshot.
+    @Sendable
+    private static func performAlone(_ connection: PostgresConnection, _ batch: [Read]) -> PostgresOutcome<Read> {
+        var outcome = PostgresOutcome<Read>()
+        for read in batch {
+            do throws(PostgresFailure) {
+                try performInSnapshot(connection, read)
+            } catch {
+                outcome.failure = error
+                // From its beginning: what it has seen was of another snapshot.
+                outcome.unfinished.append(read)
+            }
+        }
+        return outcome
+    }
+
+    /// Throws what may go away, with the read unanswered.
+    private static func performInSnapshot(_ connection: PostgresConnection, _ read: Read) throws(PostgresFailure) {
+        let deadline = max(read.deadline, ContinuousClock.now + .seconds(3))
+        var next: Read? = read
+        var isBegun = false
+        while let current = next {
+            next = nil
+            var isDone = false
+            let statements = isBegun ? [current.statement] : [PostgresStatement(begin), current.statement]
+            let failures: [PostgresFailure?]
+            do throws(PostgresFailure) {
+                failures = try connection.run([statements], until: deadline) { _, index, result in
+                    guard index == statements.count - 1 else { return }
+                    isDone = true
+                    next = take(result, current)
+                }
+            } catch {
+                // What was answered is not asked again.
+                if isDone && next == nil { return }
+                throw error
+            }
+            isBegun = true
+            guard let failure = failures[0] else { continue }
+            if connection.needsRollback {
+                try connection.run(PostgresStatement(rollback), until: deadline)
+                isBegun = false
+            }
+            if isDone && next == nil { return }
+            if let other = failure.isAboutData ? current.alternative?() : nil {
+                next = other
+            } else if failure.isTransient {
+                throw failure
+            } else {
+                return read.fail(failure.error(during: read.operation))
+            }
+        }
+        // It is answered: a connection that fails now is found out by who uses it next.
+        try? connection.run(PostgresStatement(commit), until: deadline)
+    }
+
+    private static let begin = StatementText("begin_read", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    private static let commit = StatementText("commit_read", "COMMIT")
+    private static let rollback = StatementText("rollback_read", "ROLLBACK")
 
     private static func take(_ result: borrowing PostgresResult, _ read: Read) -> Read? {
         do {

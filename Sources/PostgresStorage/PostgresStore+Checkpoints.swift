@@ -1,50 +1,60 @@
 package import Checkpoints
 import JSON
+import Synchronization
 
 extension PostgresStore: DirectStore {
-    package func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-        try await perform(.put(checkpoint, blobs), "put a checkpoint")
-    }
-
     package func put(
         _ checkpoint: Checkpoint,
         blobs: [ChannelBlob],
-        then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
+        expecting head: HeadExpectation,
+        then answer: @escaping @Sendable (Result<PutOutcome, StoreError>) -> Void
     ) {
-        writer.add(Change(.put(checkpoint, blobs), "put a checkpoint", then: answer))
-    }
-
-    package func tuple(
-        in thread: ThreadKey,
-        namespace: Identifier,
-        id: Identifier?
-    ) async throws(StoreError) -> CheckpointTuple? {
-        let result: Result<CheckpointTuple?, StoreError> = await withCheckedContinuation { continuation in
-            tuple(in: thread, namespace: namespace, id: id) { continuation.resume(returning: $0) }
+        let operation = "put a checkpoint"
+        guard case .head = head else {
+            let change = Change(.put(checkpoint, blobs), operation) { answer($0.map { .stored }) }
+            return writer.add(change)
         }
-        return try result.get()
+        let outcome = Mutex(PutOutcome.stored)
+        let edit = ThreadEdit { transaction throws(PostgresFailure) in
+            let found = try transaction.head(of: checkpoint.key)
+            if head.allows(checkpoint, head: found) {
+                let batch = WriteBatch(checkpoint, blobs, isRewritten: transaction.isRewritten)
+                return try transaction.run(batch.statements)
+            }
+            // The answer to its first time may have been lost, and another have come since.
+            guard !transaction.isInDoubt else { throw .lost("the head is another, and the put may have been stored") }
+            outcome.withLock { $0 = .refused(head: found?.key.id) }
+        }
+        writer.add(Change(.edit(checkpoint.key.thread, edit), operation) { answer($0.map { outcome.withLock { $0 } }) })
     }
 
     package func tuple(
         in thread: ThreadKey,
         namespace: Identifier,
         id: Identifier?,
+        parts: TupleParts,
         then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void
     ) {
-        readers.add(TupleQuery(thread: thread, namespace: namespace, id: id).read(then: answer))
-    }
-
-    package func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
-        let result: Result<[Checkpoint], StoreError> = await withCheckedContinuation { continuation in
-            list(query) { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        readers.add(TupleQuery(thread: thread, namespace: namespace, id: id, parts: parts).read(then: answer))
     }
 
     package func list(
         _ query: CheckpointQuery,
-        then answer: @escaping @Sendable (Result<[Checkpoint], StoreError>) -> Void
+        then answer: @escaping @Sendable (Result<CheckpointPage, StoreError>) -> Void
     ) {
         readers.add(ListQuery(query).read(then: answer))
+    }
+
+    package func history(
+        of channels: [Identifier],
+        in thread: ThreadKey,
+        namespace: Identifier,
+        id: Identifier?
+    ) async throws(StoreError) -> [ChannelHistory] {
+        let query = HistoryQuery(channels: channels, thread: thread, namespace: namespace, id: id)
+        let result: Result<[ChannelHistory], StoreError> = await withCheckedContinuation { continuation in
+            readers.add(query.read { continuation.resume(returning: $0) })
+        }
+        return try result.get()
     }
 }

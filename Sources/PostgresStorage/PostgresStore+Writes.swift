@@ -2,22 +2,11 @@ package import Checkpoints
 
 extension PostgresStore {
     package func putWrites(
-        _ writes: [PendingWrite],
+        _ groups: [WriteGroup],
         for checkpoint: CheckpointKey,
-        onConflict policy: WriteConflictPolicy
-    ) async throws(StoreError) {
-        let outcome: Result<Void, StoreError> = await withCheckedContinuation { continuation in
-            putWrites(writes, for: checkpoint, onConflict: policy) { continuation.resume(returning: $0) }
-        }
-        try outcome.get()
-    }
-
-    package func putWrites(
-        _ writes: [PendingWrite],
-        for checkpoint: CheckpointKey,
-        onConflict policy: WriteConflictPolicy,
         then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) {
-        writer.add(Change(.writes(writes, checkpoint, policy), "put writes", then: answer))
+        guard groups.contains(where: { !$0.writes.isEmpty }) else { return answer(.success(())) }
+        writer.add(Change(.writes(groups, checkpoint), "put writes", then: answer))
     }
 }

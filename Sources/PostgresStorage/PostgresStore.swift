@@ -3,7 +3,7 @@ package import Checkpoints
 /// A store in a PostgreSQL database, in the tables of LangGraph's savers; any number of servers may share one.
 ///
 /// DESIGN.md beside this file says why it is safe.
-package final class PostgresStore: CheckpointStore {
+package final class PostgresStore: Sendable {
     let writer: PostgresWriter
     let readers: PostgresReaders
     let snapshots: PostgresSnapshots

@@ -159,22 +159,66 @@ final class PostgresWriter: Sendable {
         let deadline = isDeletion ? now + PostgresLimits.deletion : max(limit, now + .seconds(1))
         var end = ""
         do throws(PostgresFailure) {
+            if let change = batch.first, case .edit(let thread, let edit) = change.kind {
+                return try execute(edit, of: thread, change, connection, until: deadline)
+            }
             let statements = transaction(batch, isPooled: connection.isPooled)
             let failures = try connection.run([statements], until: deadline) { _, index, result in
                 if index == statements.count - 1 { end = result.commandTag }
             }
             guard let failure = failures[0] else {
-                // The end of a transaction that failed unnoticed is a ROLLBACK. And a COMMIT that no longer waits for a
-                // standby says so with a warning: no other server may have it.
-                // https://www.postgresql.org/docs/15/warm-standby.html#SYNCHRONOUS-REPLICATION
-                let isCertain = end == "COMMIT" && !connection.isWarned
-                return isCertain ? nil : .lost("COMMIT was answered with \(end) and a warning or none")
+                return uncertainty(end, connection)
             }
             if connection.needsRollback {
                 try connection.run(PostgresStatement(SQL.rollback), until: deadline)
             }
             return failure
         } catch {
+            return error
+        }
+    }
+
+    /// Nil when a commit that was answered has happened.
+    ///
+    /// The end of a transaction that failed unnoticed is a ROLLBACK. And a COMMIT that no longer waits for a standby says
+    /// so with a warning: no other server may have it.
+    /// https://www.postgresql.org/docs/15/warm-standby.html#SYNCHRONOUS-REPLICATION
+    private static func uncertainty(_ end: String, _ connection: PostgresConnection) -> PostgresFailure? {
+        let isCertain = end == "COMMIT" && !connection.isWarned
+        return isCertain ? nil : .lost("COMMIT was answered with \(end) and a warning or none")
+    }
+
+    /// One transaction whose statements depend on one another; nil when it is committed.
+    private static func execute(
+        _ edit: ThreadEdit,
+        of thread: ThreadKey,
+        _ change: Change,
+        _ connection: PostgresConnection,
+        until deadline: ContinuousClock.Instant
+    ) throws(PostgresFailure) -> PostgresFailure? {
+        var parameters = PostgresParameters()
+        parameters.add(thread.storedID)
+        let limits = edit.isDeletion ? SQL.deletionLimits : SQL.localLimits
+        let begin = [
+            PostgresStatement(SQL.begin), PostgresStatement(limits), PostgresStatement(SQL.lockThread, parameters),
+        ]
+        let transaction = EditTransaction(
+            connection: connection,
+            deadline: deadline,
+            isRewritten: change.isRewritten,
+            isInDoubt: change.isInDoubt
+        )
+        do throws(PostgresFailure) {
+            try transaction.run(begin)
+            try edit.body(transaction)
+            var end = ""
+            // The probe is written also where there was nothing to change: then too it must wait for the standby.
+            try transaction.run([probe, PostgresStatement(SQL.commit)]) { _, result in end = result.commandTag }
+            return uncertainty(end, connection)
+        } catch {
+            if connection.needsRollback {
+                try connection.run(PostgresStatement(SQL.rollback), until: deadline)
+            }
             return error
         }
     }

@@ -12,14 +12,16 @@ struct TupleQuery: Sendable {
     let namespace: Identifier
     /// Nil for the greatest.
     let id: Identifier?
+    let parts: TupleParts
     /// The document that was seen and the blobs that it names; nil to let PostgreSQL find them.
     private var seen: (document: JSONText, versions: [ChannelVersion])?
     private let deadline = ContinuousClock.now + PostgresLimits.patience
 
-    init(thread: ThreadKey, namespace: Identifier, id: Identifier?) {
+    init(thread: ThreadKey, namespace: Identifier, id: Identifier?, parts: TupleParts) {
         self.thread = thread
         self.namespace = namespace
         self.id = id
+        self.parts = parts
     }
 
     func read(then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void) -> Read {
@@ -52,14 +54,9 @@ struct TupleQuery: Sendable {
             parameters.add(texts: versions.lazy.map(\.channel))
             parameters.add(texts: versions.lazy.map(\.version))
         }
-        let text =
-            switch (id, seen) {
-            case (nil, nil): Self.newest
-            case (nil, _): Self.newestWithVersions
-            case (_, nil): Self.named
-            default: Self.namedWithVersions
-            }
-        return PostgresStatement(text, parameters)
+        let shape = Shape(
+            isNamed: id != nil, hasVersions: seen != nil, hasSends: parts.contains(.parentSends))
+        return PostgresStatement(Shape.statements[shape.number], parameters)
     }
 
     private func tuple(
@@ -76,32 +73,21 @@ struct TupleQuery: Sendable {
         )
         var blobs: [ChannelVersion: ChannelBlob] = [:]
         var writes: [PendingWrite] = []
+        var sends: [PendingWrite] = []
         for row in 0..<result.rowCount where row != first {
-            if result.integer(row, 0) == Self.blobKind {
-                let version = ChannelVersion(channel: result.identifier(row, 2), version: result.identifier(row, 3))
-                blobs[version] = ChannelBlob(
-                    channel: version.channel,
-                    version: version.version,
-                    type: result.optionalIdentifier(row, 4)?.text ?? "",
-                    bytes: result.optionalBytes(row, 6)
-                )
-            } else {
-                writes.append(
-                    PendingWrite(
-                        taskID: result.identifier(row, 2),
-                        index: Int32(truncatingIfNeeded: result.integer(row, 1)),
-                        channel: result.identifier(row, 3),
-                        type: result.optionalIdentifier(row, 4)?.text,
-                        bytes: result.bytes(row, 6),
-                        taskPath: result.identifier(row, 5)
-                    )
-                )
+            switch result.integer(row, 0) {
+            case Self.blobKind:
+                let blob = result.blob(row, from: 2, bytes: 6)
+                blobs[ChannelVersion(channel: blob.channel, version: blob.version)] = blob
+            case Self.sendKind: sends.append(result.write(row, index: 1, from: 2, bytes: 6))
+            default: writes.append(result.write(row, index: 1, from: 2, bytes: 6))
             }
         }
         return CheckpointTuple(
             checkpoint: checkpoint,
             blobs: versions.compactMap { blobs[$0] },
-            pendingWrites: writes.sorted(by: PendingWrite.precedes)
+            pendingWrites: writes.sorted(by: PendingWrite.precedes),
+            parentSends: checkpoint.sendsAreInParent ? sends.sorted(by: PendingWrite.precedes) : []
         )
     }
 
@@ -110,18 +96,28 @@ struct TupleQuery: Sendable {
     private static let checkpointKind = 0
     private static let blobKind = 1
 
-    private static let newest = statement("newest", newestCondition, versionsInDocument)
-    private static let named = statement("named", "AND checkpoint_id = $3", versionsInDocument)
-    private static let newestWithVersions = statement(
-        "newest_versions",
-        newestCondition,
-        "unnest($3::text[], $4::text[]) AS named (channel, version)"
-    )
-    private static let namedWithVersions = statement(
-        "named_versions",
-        "AND checkpoint_id = $3",
-        "unnest($4::text[], $5::text[]) AS named (channel, version)"
-    )
+    private static let sendKind = 3
+
+    private struct Shape {
+        let isNamed: Bool
+        let hasVersions: Bool
+        let hasSends: Bool
+
+        var number: Int { (isNamed ? 1 : 0) + (hasVersions ? 2 : 0) + (hasSends ? 4 : 0) }
+
+        /// By `number`.
+        static let statements = (0..<8).map { number in
+            let first = number & 1 == 0 ? 3 : 4
+            return TupleQuery.statement(
+                number,
+                number & 1 == 0 ? newestCondition : "AND checkpoint_id = $3",
+                number & 2 == 0
+                    ? versionsInDocument
+                    : "unnest($\(first)::text[], $\(first + 1)::text[]) AS named (channel, version)",
+                hasSends: number & 4 != 0
+            )
+        }
+    }
 
     private static let newestCondition = "ORDER BY checkpoint_id COLLATE \"C\" DESC LIMIT 1"
 
@@ -134,10 +130,23 @@ struct TupleQuery: Sendable {
         """
 
     /// Rows of three kinds in the columns kind, index and four texts and a blob:
-    /// 0: checkpoint id, parent, document, metadata; 1: channel, version, type; 2: task, channel, type, task path.
-    private static func statement(_ name: String, _ condition: String, _ versions: String) -> StatementText {
-        StatementText(
-            "tuple_" + name,
+    /// 0: checkpoint id, parent, document, metadata; 1: channel, version, type; 2: task, channel, type, task path; 3: the
+    /// same of the parent's sends.
+    private static func statement(
+        _ number: Int,
+        _ condition: String,
+        _ versions: String,
+        hasSends: Bool
+    ) -> StatementText {
+        let sends = """
+            UNION ALL
+            SELECT \(sendKind), stored.idx, stored.task_id, stored.channel, stored.type, stored.task_path, stored.blob
+            FROM found, checkpoint_writes AS stored
+            WHERE stored.thread_id = $1 AND stored.checkpoint_ns = $2
+                AND stored.checkpoint_id = found.parent_checkpoint_id AND stored.channel = '\(Identifier.sendsChannel)'
+            """
+        return StatementText(
+            "tuple_\(number)",
             """
             WITH found AS MATERIALIZED (
                 SELECT checkpoint_id, parent_checkpoint_id, checkpoint, metadata,
@@ -154,6 +163,7 @@ struct TupleQuery: Sendable {
             SELECT 2, stored.idx, stored.task_id, stored.channel, stored.type, stored.task_path, stored.blob
             FROM found, checkpoint_writes AS stored
             WHERE stored.thread_id = $1 AND stored.checkpoint_ns = $2 AND stored.checkpoint_id = found.checkpoint_id
+            \(hasSends ? sends : "")
             """
         )
     }

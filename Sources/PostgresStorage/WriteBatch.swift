@@ -49,13 +49,18 @@ struct WriteBatch {
         }
     }
 
+    init(_ checkpoint: Checkpoint, _ blobs: [ChannelBlob], isRewritten: Bool) {
+        add(checkpoint, blobs, isRewritten: isRewritten)
+    }
+
     init(_ changes: [Change]) {
         for change in changes {
             switch change.kind {
             case .put(let checkpoint, let blobs): add(checkpoint, blobs, isRewritten: change.isRewritten)
-            case .writes(let writes, let key, let policy): add(writes, key, policy)
+            case .writes(let groups, let key):
+                for group in groups { add(group.writes, key, group.policy) }
             case .rows(let rows, let thread): add(rows, to: thread, isRewritten: change.isRewritten)
-            case .deleteThread, .probe: preconditionFailure("shares no transaction")
+            case .deleteThread, .edit, .probe: preconditionFailure("shares no transaction")
             }
         }
     }

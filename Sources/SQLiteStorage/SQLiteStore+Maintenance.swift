@@ -3,23 +3,25 @@ import GRDB
 
 extension SQLiteStore: StoreMaintenance {
     package func deleteThread(_ thread: ThreadKey) async throws(StoreError) {
-        try await writer.perform("delete a thread") { transaction in
-            let db = transaction.db
-            let number = try thread.number(in: db)
-            for (id, namespace) in try Self.placesOfWrites(thread, number, db) {
-                let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
-                try db.delete(from: "writes", at: key)
-                try db.delete(from: "awaited_checkpoints", at: key)
-            }
-            transaction.forget(thread, number)
-            guard let number else { return }
-            for table in ["checkpoints", "blobs"] {
-                try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
-            }
-            try db.cachedStatement(sql: "DELETE FROM threads WHERE tenant = ? AND thread_id = ?").run {
-                $0.bind(thread.tenant.name)
-                $0.bind(packed: thread.id)
-            }
+        try await writer.perform("delete a thread") { try Self.deleteThread(thread, $0) }
+    }
+
+    static func deleteThread(_ thread: ThreadKey, _ transaction: SQLiteWriter.Transaction) throws {
+        let db = transaction.db
+        let number = try thread.number(in: db)
+        for (id, namespace) in try placesOfWrites(thread, number, db) {
+            let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
+            try db.delete(from: "writes", at: key)
+            try db.delete(from: "awaited_checkpoints", at: key)
+        }
+        transaction.forget(thread, number)
+        guard let number else { return }
+        for table in ["checkpoints", "blobs"] {
+            try db.cachedStatement(sql: "DELETE FROM \(table) WHERE thread = ?").run { $0.bind(number) }
+        }
+        try db.cachedStatement(sql: "DELETE FROM threads WHERE tenant = ? AND thread_id = ?").run {
+            $0.bind(thread.tenant.name)
+            $0.bind(packed: thread.id)
         }
     }
 

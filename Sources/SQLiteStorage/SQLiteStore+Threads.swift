@@ -1,75 +1,144 @@
-import Checkpoints
+package import Checkpoints
 import GRDB
+import Synchronization
 
-extension ThreadKey {
-    /// The number that stands for this thread in every other table.
-    ///
-    /// Nil when nothing is stored under it.
-    func number(in db: Database) throws -> Int64? {
-        let statement = try db.cachedStatement(sql: "SELECT thread FROM threads WHERE tenant = ? AND thread_id = ?")
-        return try statement.firstRow { parameters in
-            parameters.bind(tenant.name)
-            parameters.bind(packed: id)
-        } _: { row in
-            row.integer(0)
+extension SQLiteStore: ThreadStore {
+    package func threads(
+        of tenant: Tenant,
+        after last: Identifier?,
+        limit: Int
+    ) async throws(StoreError) -> [ThreadSummary] {
+        try await readers.perform("list threads") { snapshot in
+            try ThreadListing.keys(of: tenant, after: last, limit: limit, in: snapshot.db).compactMap { thread in
+                try Self.summary(of: thread, snapshot.db)
+            }
         }
     }
-}
 
-/// Which number stands for which thread, as the writer knows it.
-///
-/// Used on the writer's thread alone. Forgets everything when a transaction is rolled back.
-final class ThreadNumbers {
-    /// Threads whose numbers are remembered at most; past that all are forgotten, and looked up again.
-    private static let limit = 50_000
-
-    private var known: [ThreadKey: Int64] = [:]
-    /// Greater than any number given so far, also in transactions that were rolled back: `RecentBlobs` relies on numbers
-    /// that are never used twice while the process runs.
-    private var next: Int64
-
-    /// Begins after every number in the file, also of rows whose thread damage has taken.
-    init(_ db: Database) throws {
-        let numbers = try ["threads", "checkpoints", "blobs"].map { table in
-            try Int64.fetchOne(db, sql: "SELECT max(thread) FROM \(table)") ?? 0
-        }
-        next = (numbers.max() ?? 0) + 1
+    package func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? {
+        try await readers.perform("read a thread") { try Self.summary(of: thread, $0.db) }
     }
 
-    /// The number of a thread, made when it does not exist.
-    func number(of thread: ThreadKey, in db: Database) throws -> Int64 {
-        if let number = known[thread] { return number }
-        let number = next
-        next += 1
-        let statement = try db.cachedStatement(
-            sql: "INSERT INTO threads (tenant, thread_id, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    private static func summary(of thread: ThreadKey, _ db: Database) throws -> ThreadSummary? {
+        let number = try thread.number(in: db)
+        let stored = try StoredOutline(thread, number, db)
+        var counts: [Identifier: RowCounts] = [:]
+        var ids: [Identifier: (first: Identifier, head: Identifier)] = [:]
+        for blob in stored.blobs {
+            counts[blob.key.namespace, default: RowCounts()] += RowCounts(blobs: 1, bytes: blob.bytes)
+        }
+        for (place, found) in stored.counts {
+            counts[place.namespace, default: RowCounts()] += found
+            guard found.checkpoints > 0 else { continue }
+            let known = ids[place.namespace] ?? (place.id, place.id)
+            ids[place.namespace] = (min(known.first, place.id), max(known.head, place.id))
+        }
+        guard !counts.isEmpty else { return nil }
+        return ThreadSummary(
+            thread: thread,
+            namespaces: try counts.map { namespace, counts in
+                NamespaceSummary(
+                    namespace: namespace,
+                    first: try ids[namespace].map { try step($0.first, namespace, thread, db) },
+                    head: try ids[namespace].map { try step($0.head, namespace, thread, db) },
+                    counts: counts
+                )
+            }
         )
-        try statement.run { parameters in
-            parameters.bind(thread.tenant.name)
-            parameters.bind(packed: thread.id)
-            parameters.bind(number)
-        }
-        if db.changesCount == 1 {
-            remember(number, for: thread)
-            return number
-        }
-        guard let existing = try thread.number(in: db) else {
-            throw StoreError(.unexpected, during: "look a thread up", detail: "it exists and has no row")
-        }
-        remember(existing, for: thread)
-        return existing
     }
 
-    func forget(_ thread: ThreadKey) {
-        known[thread] = nil
+    private static func step(
+        _ id: Identifier,
+        _ namespace: Identifier,
+        _ thread: ThreadKey,
+        _ db: Database
+    ) throws -> NamespaceSummary.Step {
+        guard let found = try checkpoint(in: thread, namespace, id, db) else {
+            return NamespaceSummary.Step(id: id, time: nil)
+        }
+        return NamespaceSummary.Step(id: id, document: found.checkpoint.document)
     }
 
-    func forgetAll() {
-        known.removeAll(keepingCapacity: true)
+    package func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome {
+        let target = ThreadKey(target, tenant: source.tenant)
+        guard target != source else { return .done }
+        let outcome = Mutex(CopyOutcome.done)
+        try await writer.perform("copy a thread") { transaction in
+            let copy = try ThreadCopy(source, to: target, transaction)
+            let state = try copy.targetState()
+            outcome.withLock { $0 = state == .differs ? .targetExists : .done }
+            if state == .empty { try copy.run() }
+        }
+        return outcome.withLock { $0 }
     }
 
-    private func remember(_ number: Int64, for thread: ThreadKey) {
-        if known.count >= Self.limit { known.removeAll(keepingCapacity: true) }
-        known[thread] = number
+    /// Finds the threads in one snapshot, then changes each in a transaction of its own.
+    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError) {
+        let threads = try await readers.perform("find runs") { try Self.threads(with: runs, of: tenant, $0.db) }
+        for thread in threads {
+            try await writer.perform("delete runs") { transaction in
+                _ = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
+                    try PrunePlan(deletingRuns: runs, of: outline, isSnapshot: isSnapshot)
+                }
+            }
+        }
+    }
+
+    private static func threads(with runs: Set<String>, of tenant: Tenant, _ db: Database) throws -> [ThreadKey] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT thread_id, encoding, payload FROM threads CROSS JOIN checkpoints USING (thread)
+                WHERE tenant = ?
+                """
+        )
+        var found: Set<ThreadKey> = []
+        try statement.forEachRow {
+            $0.bind(tenant.name)
+        } _: { row in
+            // What cannot be read stays.
+            if let texts = try? StoredCheckpoint.texts(in: row, from: 1), let run = texts.metadata.runID,
+                runs.contains(run)
+            {
+                found.insert(ThreadKey(row.packed(0), tenant: tenant))
+            }
+            return true
+        }
+        return found.sorted()
+    }
+
+    /// A dry run does everything and takes it back: what it says is exact.
+    package func prune(
+        _ thread: ThreadKey,
+        _ strategy: PruneStrategy,
+        isDryRun: Bool
+    ) async throws(StoreError) -> PruneReport {
+        let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
+        let operation = "prune a thread"
+        switch strategy {
+        case .delete where isDryRun:
+            return try await readers.perform(operation) { snapshot in
+                let stored = try StoredOutline(thread, thread.number(in: snapshot.db), snapshot.db)
+                return PruneReport(thread: thread, removed: stored.total, kept: 0)
+            }
+        case .delete:
+            try await writer.perform(operation) { transaction in
+                let stored = try StoredOutline(thread, thread.number(in: transaction.db), transaction.db)
+                report.withLock { $0 = PruneReport(thread: thread, removed: stored.total, kept: 0) }
+                try Self.deleteThread(thread, transaction)
+            }
+        case .keepLatest(let count):
+            try await writer.perform(operation) { transaction in
+                try transaction.db.inSavepoint {
+                    let result = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
+                        try PrunePlan(keepingLast: count, of: outline, isSnapshot: isSnapshot)
+                    }
+                    let pruned = PruneReport(
+                        thread: thread, removed: result?.removed ?? RowCounts(), kept: result?.kept ?? 0)
+                    report.withLock { $0 = pruned }
+                    return isDryRun ? .rollback : .commit
+                }
+            }
+        }
+        return report.withLock { $0 }
     }
 }

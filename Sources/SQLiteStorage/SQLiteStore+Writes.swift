@@ -3,22 +3,22 @@ import GRDB
 
 extension SQLiteStore {
     package func putWrites(
-        _ writes: [PendingWrite],
+        _ groups: [WriteGroup],
         for checkpoint: CheckpointKey,
-        onConflict policy: WriteConflictPolicy
-    ) async throws(StoreError) {
-        guard !writes.isEmpty else { return }
-        try await writer.perform("put writes", Self.insertion(of: writes, for: checkpoint, policy))
-    }
-
-    package func putWrites(
-        _ writes: [PendingWrite],
-        for checkpoint: CheckpointKey,
-        onConflict policy: WriteConflictPolicy,
         then answer: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) {
-        guard !writes.isEmpty else { return answer(.success(())) }
-        writer.perform("put writes", Self.insertion(of: writes, for: checkpoint, policy), then: answer)
+        let insertions = groups.filter { !$0.writes.isEmpty }.map { group in
+            Self.insertion(of: group.writes, for: checkpoint, group.policy)
+        }
+        guard let first = insertions.first else { return answer(.success(())) }
+        if insertions.count == 1 { return writer.perform("put writes", first, then: answer) }
+        writer.perform(
+            "put writes",
+            { transaction in
+                for insertion in insertions { try insertion(transaction) }
+            },
+            then: answer
+        )
     }
 
     /// The rows are made here, before the writer's turn comes.

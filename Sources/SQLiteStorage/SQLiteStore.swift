@@ -8,7 +8,7 @@ import Synchronization
 /// flushed.
 ///
 /// DESIGN.md beside this file says why it is safe.
-package final class SQLiteStore: CheckpointStore {
+package final class SQLiteStore: Sendable {
     /// How many reads run at once; the machine's cores are shared with the network and the writer.
     private static let readerCount = 2
 

@@ -20,6 +20,15 @@ enum ThreadListing {
         return Array(keys.sorted().prefix(limit))
     }
 
+    /// The next threads of one tenant after an id.
+    static func keys(of tenant: Tenant, after last: Identifier?, limit: Int, in db: Database) throws -> [ThreadKey] {
+        var keys = try awaited(db).filter { key in key.tenant == tenant && (last.map { key.id > $0 } ?? true) }
+        for id in try ids(of: tenant.name, after: last, limit: limit, db) {
+            keys.insert(ThreadKey(id, tenant: tenant))
+        }
+        return Array(keys.sorted().prefix(limit))
+    }
+
     /// Threads of which the file may have nothing but writes.
     private static func awaited(_ db: Database) throws -> Set<ThreadKey> {
         let statement = try db.cachedStatement(sql: "SELECT DISTINCT tenant, thread_id FROM awaited_checkpoints")

@@ -25,7 +25,7 @@ struct Server {
     /// Returns when a signal ended the server and everything accepted is stored.
     func run() async throws {
         ProcessMemory.returnFreedMegabytes()
-        let store: any CheckpointStore & StoreMaintenance
+        let store: any ThreadStore & StoreMaintenance
         do {
             store = try configuration.store.open()
         } catch {
@@ -44,7 +44,7 @@ struct Server {
         logger.notice("stopped")
     }
 
-    private func serve(_ store: some CheckpointStore & StoreMaintenance) async throws {
+    private func serve(_ store: some ThreadStore & StoreMaintenance) async throws {
         let interface = buildInterface(store: store, limits: configuration.limits, logger: logger)
         let application = Application(
             responder: interface.responder,

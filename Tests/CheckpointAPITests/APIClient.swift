@@ -23,7 +23,7 @@ struct APIClient {
     }
 
     static func run(
-        store: some CheckpointStore & StoreMaintenance = MemoryStore(),
+        store: some ThreadStore & StoreMaintenance = MemoryStore(),
         limits: APILimits = APILimits(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @escaping @Sendable (APIClient) async throws -> Void
@@ -59,33 +59,4 @@ struct APIClient {
     func post(_ call: String, _ body: String) async throws -> Answer {
         try await send(.post, "/checkpoints/" + call, body: body)
     }
-}
-
-/// A store that cannot.
-struct FailingStore: CheckpointStore, StoreMaintenance {
-    let error: StoreError
-    /// What is done before a put fails.
-    var meanwhile: @Sendable () -> Void = {}
-
-    func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-        meanwhile()
-        throw error
-    }
-    func putWrites(
-        _ writes: [PendingWrite],
-        for checkpoint: CheckpointKey,
-        onConflict policy: WriteConflictPolicy
-    ) async throws(StoreError) { throw error }
-    func tuple(
-        in thread: ThreadKey,
-        namespace: Identifier,
-        id: Identifier?
-    ) async throws(StoreError) -> CheckpointTuple? { throw error }
-    func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] { throw error }
-    func deleteThread(_ thread: ThreadKey) async throws(StoreError) { throw error }
-    func probe() async throws(StoreError) { throw error }
-    func verify(
-        _ report: @escaping @Sendable (VerifyProgress) -> Void
-    ) async throws(StoreError) -> StoreVerification { throw error }
-    func close() async {}
 }

@@ -17,7 +17,7 @@ struct ConnectionTests {
     // MARK: - Many requests at once
 
     /// Answers put-writes before the call returns, and get-tuple when it is let go.
-    private final class ImmediateStore: DirectStore, StoreMaintenance {
+    private final class ImmediateStore: DirectStore, PartialStore {
         typealias Answer<Value> = @Sendable (Result<Value, StoreError>) -> Void
         private let waiting = Mutex<[Answer<CheckpointTuple?>]>([])
         /// Where the stack was in each call of put-writes.
@@ -27,9 +27,8 @@ struct ConnectionTests {
         }
 
         func putWrites(
-            _ writes: [PendingWrite],
+            _ groups: [WriteGroup],
             for checkpoint: CheckpointKey,
-            onConflict policy: WriteConflictPolicy,
             then answer: @escaping Answer<Void>
         ) {
             withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { bytes in
@@ -43,6 +42,7 @@ struct ConnectionTests {
             in thread: ThreadKey,
             namespace: Identifier,
             id: Identifier?,
+            parts: TupleParts,
             then answer: @escaping Answer<CheckpointTuple?>
         ) { waiting.withLock { $0.append(answer) } }
 
@@ -54,29 +54,14 @@ struct ConnectionTests {
             for answer in answers { answer(.success(nil)) }
         }
 
-        private let none = FailingStore(error: StoreError(.closed, during: "a call that no test makes"))
-        func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob], then answer: @escaping Answer<Void>) {}
-        func list(_ query: CheckpointQuery, then answer: @escaping Answer<[Checkpoint]>) {}
-        func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) async throws(StoreError) {
-            try await none.put(checkpoint, blobs: blobs)
-        }
-        func putWrites(
-            _ writes: [PendingWrite],
-            for checkpoint: CheckpointKey,
-            onConflict policy: WriteConflictPolicy
-        ) async throws(StoreError) { throw none.error }
-        func tuple(
-            in thread: ThreadKey,
-            namespace: Identifier,
-            id: Identifier?
-        ) async throws(StoreError) -> CheckpointTuple? { throw none.error }
-        func list(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] { throw none.error }
-        func deleteThread(_ thread: ThreadKey) async throws(StoreError) { throw none.error }
-        func probe() async throws(StoreError) { throw none.error }
-        func verify(
-            _ report: @escaping @Sendable (VerifyProgress) -> Void
-        ) async throws(StoreError) -> StoreVerification { throw none.error }
-        func close() async {}
+        let error = StoreError(.closed, during: "a call that no test makes")
+        func put(
+            _ checkpoint: Checkpoint,
+            blobs: [ChannelBlob],
+            expecting head: HeadExpectation,
+            then answer: @escaping Answer<PutOutcome>
+        ) { answer(.failure(error)) }
+        func list(_ query: CheckpointQuery, then answer: @escaping Answer<CheckpointPage>) { answer(.failure(error)) }
     }
 
     @Test("requests that are answered at once do not pile up on the stack")

@@ -81,7 +81,7 @@ struct InFlightBytesStreamTests {
 
     private func interface(
         _ limits: APILimits,
-        store: some CheckpointStore & StoreMaintenance = MemoryStore()
+        store: some ThreadStore & StoreMaintenance = MemoryStore()
     ) -> HTTPInterface<some HTTPResponder<APIContext>> {
         buildInterface(store: store, limits: limits, logger: Self.logger)
     }

@@ -96,7 +96,7 @@ struct InFlightBytesTests {
         let channel: EmbeddedChannel
         let budget: BodyBudget
 
-        init(limit: Int, store: some CheckpointStore & StoreMaintenance = MemoryStore()) {
+        init(limit: Int, store: some ThreadStore & StoreMaintenance = MemoryStore()) {
             let interface = buildInterface(
                 store: store,
                 limits: APILimits(bodyBytes: limit, inFlightBytes: limit),

@@ -51,26 +51,55 @@ struct OpenAPITests {
         ),
     ]
 
-    @Test("it has these calls and no other, each with these parts and no other")
+    @Test("it has the original's calls, each with these parts and no other but what a put answers to a race")
     func paths() async throws {
         let document = try await document()
         #expect(document["openapi"] == "3.1.0")
+        let race =
+            ##","409":{"description":"Conflict","content":{"application/json":{"schema":"##
+            + ##"{"$ref":"#/components/schemas/HeadConflict"}}}}"##
         let expected: JSONValue = .object(
             Self.calls.map { call in
+                let conflict = call.path.hasSuffix("/put") ? race : ""
                 let content = call.answer.map { #","content":{"application/json":{"schema":\#($0)}}"# } ?? ""
                 let text = """
                     {"post":{"tags":["Checkpoints"],"summary":"\(call.summary)","operationId":"\(call.id)",\
                     "requestBody":{"content":{"application/json":{"schema":\
                     {"$ref":"#/components/schemas/\(call.request)"}}},"required":true},\
-                    "responses":{"\(call.status)":{"description":"Successful Response"\(content)},\
+                    "responses":{"\(call.status)":{"description":"Successful Response"\(content)}\(conflict),\
                     "422":{"description":"Validation Error","content":{"application/json":{"schema":\
                     {"$ref":"#/components/schemas/HTTPValidationError"}}}}}}}
                     """
                 return JSONMember(name: JSONString(call.path), value: parsed(text))
             }
         )
-        #expect(document["paths"] == expected)
+        guard case .object(let paths)? = document["paths"] else {
+            Issue.record("there are no paths")
+            return
+        }
+        #expect(JSONValue.object(Array(paths.prefix(Self.calls.count))) == expected)
+        let added = paths.dropFirst(Self.calls.count).map(\.name.string)
+        #expect(added == Self.additions.map(\.path))
+        for (path, method, parts) in Self.additions {
+            let operation = document["paths"]?[path]?[method]
+            for part in parts {
+                #expect(operation?.text.bytes.contains(Array(part.utf8)) ?? false, "\(path): \(part)")
+            }
+        }
     }
+
+    /// The calls that the original lacks: what the document must say of each somewhere.
+    private static let additions: [(path: String, method: String, parts: [String])] = [
+        ("/checkpoints/copy-thread", "post", ["schemas/CopyThreadRequest", #""204""#, #""409""#, "schemas/Refusal"]),
+        ("/checkpoints/delete-for-runs", "post", ["schemas/DeleteForRunsRequest", #""204""#]),
+        ("/checkpoints/prune", "post", ["schemas/PruneRequest", "schemas/PruneResponse"]),
+        (
+            "/checkpoints/delta-channel-history", "post",
+            ["schemas/DeltaChannelHistoryRequest", "schemas/DeltaChannelHistoryResponse"]
+        ),
+        ("/threads", "get", [#""in":"query""#, "schemas/ThreadListResponse", "x-next-cursor"]),
+        ("/threads/{thread_id}", "get", [#""in":"path""#, "schemas/ThreadResponse", #""404""#]),
+    ]
 
     /// A line a schema: its fields in order, `*` when required, then the field's own schema.
     private static let schemas: [(name: String, fields: [(String, String)])] = [
@@ -91,23 +120,14 @@ struct OpenAPITests {
                 ("blob", nullable("Blob")),
             ]
         ),
-        ("CheckpointListItem", key + checkpoint),
-        (
-            "CheckpointTupleResponse",
-            key + checkpoint + [
-                ("blobs", ##"{"items":{"$ref":"#/components/schemas/BlobResponse"},"type":"array","title":"Blobs"}"##),
-                (
-                    "pending_writes",
-                    ##"{"items":{"$ref":"#/components/schemas/WriteResponse"},"type":"array","title":"Pending Writes"}"##
-                ),
-            ]
-        ),
+        ("CheckpointListItem", key + checkpoint + parts),
+        ("CheckpointTupleResponse", key + checkpoint + parts),
         ("DeleteThreadRequest", [("thread_id*", #"{"type":"string","title":"Thread ID"}"#)]),
         (
             "GetCheckpointTupleRequest",
             [
                 ("thread_id*", #"{"type":"string","title":"Thread ID"}"#), namespace,
-                ("checkpoint_id", nullable("Checkpoint ID (None = latest)")),
+                ("checkpoint_id", nullable("Checkpoint ID (None = latest)")), include,
             ]
         ),
         (
@@ -131,6 +151,13 @@ struct OpenAPITests {
                         + #""title":"Metadata filter (JSONB @>)"}"#
                 ),
                 ("limit", #"{"type":"integer","maximum":1000,"minimum":1,"title":"Max results","default":100}"#),
+                (
+                    "across_threads",
+                    #"{"type":"boolean","title":"List all threads: then thread_id may be null or missing","#
+                        + #""default":false}"#
+                ),
+                ("checkpoint_id", nullable("Only this checkpoint ID (None = any)")),
+                ("after", nullable("Cursor of the next page, from the header x-next-cursor")), include,
             ]
         ),
         (
@@ -144,6 +171,11 @@ struct OpenAPITests {
                 (
                     "blobs",
                     ##"{"items":{"$ref":"#/components/schemas/BlobData"},"type":"array","title":"Channel blob data"}"##
+                ),
+                (
+                    "expected_head",
+                    nullable(
+                        "Greatest checkpoint ID of the namespace before this put; null for none yet; missing for any")
                 ),
             ]
         ),
@@ -181,6 +213,11 @@ struct OpenAPITests {
                 ("type", nullable("Serialization type tag")),
                 ("blob*", #"{"type":"string","title":"Base64-encoded binary data"}"#),
                 ("task_path", #"{"type":"string","title":"Task path","default":""}"#),
+                (
+                    "upsert",
+                    #"{"anyOf":[{"type":"boolean"},{"type":"null"}],"#
+                        + #""title":"Upsert mode of this write (null = the request's)"}"#
+                ),
             ]
         ),
         (
@@ -188,7 +225,7 @@ struct OpenAPITests {
             [
                 ("task_id*", #"{"type":"string","title":"Task Id"}"#), ("idx*", #"{"type":"integer","title":"Idx"}"#),
                 ("channel*", #"{"type":"string","title":"Channel"}"#), ("type", nullable("Type")),
-                ("blob", nullable("Blob")),
+                ("blob", nullable("Blob")), ("task_path", #"{"type":"string","title":"Task Path"}"#),
             ]
         ),
     ]
@@ -207,24 +244,74 @@ struct OpenAPITests {
         ("metadata*", #"{"additionalProperties":true,"type":"object","title":"Metadata"}"#),
     ]
 
+    private static let parts = [
+        ("blobs", ##"{"items":{"$ref":"#/components/schemas/BlobResponse"},"type":"array","title":"Blobs"}"##),
+        (
+            "pending_writes",
+            ##"{"items":{"$ref":"#/components/schemas/WriteResponse"},"type":"array","title":"Pending Writes"}"##
+        ),
+        (
+            "parent_sends",
+            ##"{"items":{"$ref":"#/components/schemas/WriteResponse"},"type":"array","title":"Parent Sends"}"##
+        ),
+    ]
+
+    private static let include = (
+        "include",
+        #"{"anyOf":[{"items":{"enum":["blobs","pending_writes","task_path","parent_sends"],"type":"string"},"#
+            + #""type":"array"},{"type":"null"}],"title":"What to answer beside the rest"}"#
+    )
+
     private static func nullable(_ title: String) -> String {
         #"{"anyOf":[{"type":"string"},{"type":"null"}],"title":"\#(title)"}"#
     }
 
-    @Test("it has these schemas and no other, each with these fields, defaults and required list")
+    @Test("it has these schemas, each with these fields, defaults and required list")
     func components() async throws {
-        let document = try await document()
-        let expected: JSONValue = .object(
-            Self.schemas.map { schema in
-                let fields = schema.fields.map { "\"\($0.0.replacing("*", with: ""))\":\($0.1)" }.joined(separator: ",")
-                let required = schema.fields.filter { $0.0.hasSuffix("*") }.map { "\"\($0.0.dropLast())\"" }
-                let list = required.isEmpty ? "" : "\"required\":[\(required.joined(separator: ","))],"
-                let text = "{\"properties\":{\(fields)},\"type\":\"object\",\(list)\"title\":\"\(schema.name)\"}"
-                return JSONMember(name: JSONString(schema.name), value: parsed(text))
+        let schemas = try await document()["components"]?["schemas"]
+        for schema in Self.schemas {
+            let fields = schema.fields.map { "\"\($0.0.replacing("*", with: ""))\":\($0.1)" }.joined(separator: ",")
+            let required = schema.fields.filter { $0.0.hasSuffix("*") }.map { "\"\($0.0.dropLast())\"" }
+            let list = required.isEmpty ? "" : "\"required\":[\(required.joined(separator: ","))],"
+            let text = "{\"properties\":{\(fields)},\"type\":\"object\",\(list)\"title\":\"\(schema.name)\"}"
+            #expect(schemas?[schema.name] == parsed(text), "\(schema.name)")
+        }
+        guard case .object(let all)? = schemas else {
+            Issue.record("there are no schemas")
+            return
+        }
+        let names = Set(all.compactMap(\.name.string))
+        #expect(names == Set(Self.schemas.map(\.name) + Self.additionalSchemas.map(\.name)))
+        for (name, fields) in Self.additionalSchemas {
+            guard case .object(let properties)? = schemas?[name]?["properties"] else {
+                Issue.record("\(name) has no properties")
+                continue
             }
-        )
-        #expect(document["components"]?["schemas"] == expected)
+            #expect(properties.compactMap(\.name.string) == fields, "\(name)")
+        }
     }
+
+    /// The schemas of the calls that the original lacks, with their fields.
+    private static let additionalSchemas: [(name: String, fields: [String])] = [
+        ("CopyThreadRequest", ["source_thread_id", "target_thread_id"]),
+        ("DeleteForRunsRequest", ["run_ids"]),
+        ("DeltaChannel", ["writes", "seed"]),
+        ("DeltaChannelHistoryRequest", ["thread_id", "checkpoint_ns", "checkpoint_id", "channels"]),
+        ("DeltaChannelHistoryResponse", ["channels"]),
+        ("DeltaSeed", ["blob", "value"]),
+        ("HeadConflict", ["detail", "head"]),
+        ("NamespaceSummary", ["checkpoint_ns", "head"] + times + counts),
+        ("PruneRequest", ["thread_ids", "strategy", "keep_last", "dry_run"]),
+        ("PruneResponse", ["dry_run"] + counts + ["threads"]),
+        ("PrunedThread", ["thread_id"] + counts + ["kept"]),
+        ("Refusal", ["detail"]),
+        ("ThreadListResponse", ["threads"]),
+        ("ThreadResponse", ["thread_id"] + times + counts + ["namespaces"]),
+        ("ThreadSummary", ["thread_id"] + times + counts),
+    ]
+
+    private static let times = ["created", "updated"]
+    private static let counts = ["checkpoints", "writes", "blobs", "bytes"]
 
     @Test("docs/openapi.json is the document that is served")
     func committed() async throws {

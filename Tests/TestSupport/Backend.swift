@@ -12,7 +12,7 @@ package enum Backend: String, CaseIterable, Sendable {
     /// PostgreSQL in tables that LangGraph made, in a database whose collation is not that of bytes.
     case adopted
 
-    package typealias Store = CheckpointStore & StoreMaintenance & ThreadTransfer
+    package typealias Store = ThreadStore & StoreMaintenance & ThreadTransfer
 
     /// Those that outlive the process.
     package static let durable: [Backend] = [.sqlite, .postgres, .adopted]

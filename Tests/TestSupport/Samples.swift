@@ -58,3 +58,10 @@ extension PendingWrite {
         PendingWrite(taskID: taskID, index: index, channel: channel, type: type, bytes: bytes, taskPath: path)
     }
 }
+
+extension CheckpointStore {
+    /// What a list finds, without its blobs and writes.
+    package func checkpoints(_ query: CheckpointQuery) async throws(StoreError) -> [Checkpoint] {
+        try await list(query).tuples.map(\.checkpoint)
+    }
+}

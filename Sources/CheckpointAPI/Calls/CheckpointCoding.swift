@@ -4,8 +4,15 @@ import JSON
 // The shapes that the calls answer with. Documents and metadata go out as they came in; blobs are encoded straight
 // into the answer.
 extension JSONWriter {
-    static func tupleOrNull(_ tuple: CheckpointTuple?) -> JSONWriter {
-        if let tuple { return .tuple(tuple) }
+    /// A tuple with blobs and pending writes, whether `include` names them or not.
+    static func tupleOrNull(_ tuple: CheckpointTuple?, _ include: Include) -> JSONWriter {
+        if let tuple {
+            var writer = JSONWriter(reservingCapacity: tuple.estimatedBytes)
+            var include = include
+            include.named.formUnion([.blobs, .pendingWrites])
+            writer.tuple(tuple, include)
+            return writer
+        }
         var writer = JSONWriter()
         writer.null()
         return writer
@@ -19,36 +26,56 @@ extension JSONWriter {
         return writer
     }
 
-    private static func tuple(_ tuple: CheckpointTuple) -> JSONWriter {
-        let blobBytes = tuple.blobs.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
-        let writeBytes = tuple.pendingWrites.reduce(0) { $0 + $1.bytes.count }
-        let parts = 1 + tuple.blobs.count + tuple.pendingWrites.count
-        var writer = JSONWriter(
-            reservingCapacity: tuple.checkpoint.document.bytes.count + tuple.checkpoint.metadata.bytes.count
-                + (blobBytes + writeBytes) * 4 / 3 + parts * 256
-        )
-        writer.raw("{")
-        writer.members(of: tuple.checkpoint)
-        writer.raw(",\"blobs\":")
-        writer.array(tuple.blobs) { $0.blob($1) }
-        writer.raw(",\"pending_writes\":")
-        writer.array(tuple.pendingWrites) { $0.write($1) }
-        writer.raw("}")
+    static func list(_ tuples: [CheckpointTuple], _ include: Include) -> JSONWriter {
+        var writer = JSONWriter(reservingCapacity: tuples.reduce(16) { $0 + $1.estimatedBytes })
+        writer.array(tuples) { $0.tuple($1, include) }
         return writer
     }
 
-    static func list(_ checkpoints: [Checkpoint]) -> JSONWriter {
-        let bytes = checkpoints.reduce(0) { $0 + $1.document.bytes.count + $1.metadata.bytes.count + 256 }
-        var writer = JSONWriter(reservingCapacity: bytes)
-        writer.array(checkpoints) { writer, checkpoint in
-            writer.raw("{")
-            writer.members(of: checkpoint)
+    private mutating func tuple(_ tuple: CheckpointTuple, _ include: Include) {
+        raw("{")
+        members(of: tuple.checkpoint)
+        if include.named.contains(.blobs) {
+            raw(",\"blobs\":")
+            array(tuple.blobs) { $0.blob($1) }
+        }
+        if include.named.contains(.pendingWrites) {
+            raw(",\"pending_writes\":")
+            array(tuple.pendingWrites) { $0.write($1, hasTaskPath: include.hasTaskPath) }
+        }
+        if include.named.contains(.parentSends) {
+            raw(",\"parent_sends\":")
+            array(tuple.parentSends) { $0.write($1, hasTaskPath: include.hasTaskPath) }
+        }
+        raw("}")
+    }
+
+    static func histories(_ histories: [ChannelHistory]) -> JSONWriter {
+        var writer = JSONWriter()
+        writer.raw("{\"channels\":{")
+        for (index, history) in histories.enumerated() {
+            if index > 0 { writer.raw(",") }
+            writer.string(history.channel.text)
+            writer.raw(":{\"writes\":")
+            writer.array(history.writes) { $0.write($1, hasTaskPath: true) }
+            switch history.seed {
+            case .blob(let blob)?:
+                writer.raw(",\"seed\":{\"blob\":")
+                writer.blob(blob)
+                writer.raw("}")
+            case .value(let value)?:
+                writer.raw(",\"seed\":{\"value\":")
+                writer.raw(value)
+                writer.raw("}")
+            case nil: break
+            }
             writer.raw("}")
         }
+        writer.raw("}}")
         return writer
     }
 
-    private mutating func array<Element>(_ elements: [Element], _ write: (inout JSONWriter, Element) -> Void) {
+    mutating func array<Element>(_ elements: [Element], _ write: (inout JSONWriter, Element) -> Void) {
         raw("[")
         for (index, element) in elements.enumerated() {
             if index > 0 { raw(",") }
@@ -88,7 +115,7 @@ extension JSONWriter {
         raw("}")
     }
 
-    private mutating func write(_ write: PendingWrite) {
+    private mutating func write(_ write: PendingWrite, hasTaskPath: Bool) {
         raw("{\"task_id\":")
         string(write.taskID.text)
         raw(",\"idx\":")
@@ -99,10 +126,22 @@ extension JSONWriter {
         optionalString(write.type)
         raw(",\"blob\":")
         base64(write.bytes)
+        if hasTaskPath {
+            raw(",\"task_path\":")
+            string(write.taskPath.text)
+        }
         raw("}")
     }
 
-    private mutating func optionalString(_ text: String?) {
+    mutating func optionalString(_ text: String?) {
         if let text { string(text) } else { null() }
+    }
+}
+
+extension CheckpointTuple {
+    /// About what its JSON takes.
+    fileprivate var estimatedBytes: Int {
+        checkpoint.document.bytes.count + checkpoint.metadata.bytes.count + partBytes * 4 / 3
+            + (1 + blobs.count + pendingWrites.count + parentSends.count) * 256
     }
 }

@@ -28,7 +28,7 @@ extension Endpoint {
             limits: limits
         ) { body, principal in
             try await store.deleteThread(ThreadKey(body.threadID, tenant: principal.tenant))
-            return nil
+            return .noContent
         }
     }
 }

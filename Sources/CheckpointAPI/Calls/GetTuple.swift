@@ -6,6 +6,7 @@ struct GetTupleBody: Sendable {
     var threadID: Identifier = ""
     var namespace: Identifier = ""
     var checkpointID: Identifier?
+    var include = Include()
 
     static let schema = ObjectSchema(
         "GetCheckpointTupleRequest",
@@ -14,6 +15,7 @@ struct GetTupleBody: Sendable {
             .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
             .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
             .nullableIdentifier("checkpoint_id", "Checkpoint ID (None = latest)") { $0.checkpointID = $1 },
+            .include { $0.include = $1 },
         ]
     )
 }
@@ -34,7 +36,9 @@ extension Endpoint {
             direct: direct(store)
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
-            return .tupleOrNull(try await store.tuple(in: thread, namespace: body.namespace, id: body.wantedID))
+            let tuple = try await store.tuple(
+                in: thread, namespace: body.namespace, id: body.wantedID, parts: body.parts)
+            return .json(.tupleOrNull(tuple, body.include))
         }
     }
 
@@ -42,8 +46,8 @@ extension Endpoint {
         guard let store = store as? any DirectStore else { return nil }
         return { body, principal, answer in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
-            store.tuple(in: thread, namespace: body.namespace, id: body.wantedID) { result in
-                answer(result.map { JSONWriter.tupleOrNull($0) }.mapError { $0 })
+            store.tuple(in: thread, namespace: body.namespace, id: body.wantedID, parts: body.parts) { result in
+                answer(result.map { .json(.tupleOrNull($0, body.include)) }.mapError { $0 })
             }
         }
     }
@@ -54,4 +58,6 @@ extension GetTupleBody {
     fileprivate var wantedID: Identifier? {
         checkpointID.flatMap { $0.isEmpty ? nil : $0 }
     }
+
+    fileprivate var parts: TupleParts { TupleParts.tuple.union(include.parts) }
 }

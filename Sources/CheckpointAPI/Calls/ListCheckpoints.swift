@@ -3,17 +3,21 @@ import JSON
 
 /// The body of list.
 struct ListCheckpointsBody: Sendable {
-    var threadID: Identifier = ""
+    var threadID: Identifier?
+    var isAcrossThreads = false
     var namespace: Identifier?
+    var id: Identifier?
     var before: Identifier?
+    var after: ListPlace?
     var metadataFilter: JSONValue?
     var limit = CheckpointQuery.defaultLimit
+    var include = Include()
 
     static let schema = ObjectSchema(
         "ListCheckpointsRequest",
         empty: ListCheckpointsBody(),
         fields: [
-            .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
+            .identifier("thread_id", "Thread ID", unless: "across_threads") { $0.threadID = $1 },
             .nullableIdentifier("checkpoint_ns", "Checkpoint namespace") { $0.namespace = $1 },
             .nullableIdentifier("before_checkpoint_id", "Before checkpoint ID") { $0.before = $1 },
             .nullableObject("filter_metadata", "Metadata filter (JSONB @>)") { $0.metadataFilter = $1 },
@@ -24,6 +28,12 @@ struct ListCheckpointsBody: Sendable {
                 isDocumented: true,
                 default: CheckpointQuery.defaultLimit
             ) { $0.limit = $1 },
+            .boolean("across_threads", "List all threads: then thread_id may be null or missing", default: false) {
+                $0.isAcrossThreads = $1
+            },
+            .nullableIdentifier("checkpoint_id", "Only this checkpoint ID (None = any)") { $0.id = $1 },
+            .cursor("after", "Cursor of the next page, from the header x-next-cursor", Cursor.place) { $0.after = $1 },
+            .include { $0.include = $1 },
         ]
     )
 }
@@ -43,7 +53,7 @@ extension Endpoint {
             limits: limits,
             direct: direct(store)
         ) { body, principal in
-            .list(try await store.list(body.query(of: principal)))
+            .list(try await store.list(body.query(of: principal)), body.include)
         }
     }
 
@@ -51,20 +61,30 @@ extension Endpoint {
         guard let store = store as? any DirectStore else { return nil }
         return { body, principal, answer in
             store.list(body.query(of: principal)) { result in
-                answer(result.map { JSONWriter.list($0) }.mapError { $0 })
+                answer(result.map { .list($0, body.include) }.mapError { $0 })
             }
         }
     }
 }
 
+extension CallAnswer {
+    fileprivate static func list(_ page: CheckpointPage, _ include: Include) -> CallAnswer {
+        .json(.list(page.tuples, include), next: page.next.map { Cursor($0) })
+    }
+}
+
 extension ListCheckpointsBody {
+    /// A thread that is named is the only one, whatever `across_threads` says.
     fileprivate func query(of principal: Principal) -> CheckpointQuery {
         CheckpointQuery(
-            thread: ThreadKey(threadID, tenant: principal.tenant),
+            scope: threadID.map { .thread(ThreadKey($0, tenant: principal.tenant)) } ?? .tenant(principal.tenant),
             namespace: namespace,
+            id: id.flatMap { $0.isEmpty ? nil : $0 },
             before: before,
+            after: after,
             metadataFilter: metadataFilter,
-            limit: limit
+            limit: limit,
+            parts: include.parts
         )
     }
 }

@@ -10,6 +10,7 @@ struct PutBody: Sendable {
     var document = JSONText.emptyObject
     var metadata = JSONText.emptyObject
     var blobs: [ChannelBlob] = []
+    var head = HeadExpectation.any
 
     static let schema = ObjectSchema(
         "PutCheckpointRequest",
@@ -22,6 +23,10 @@ struct PutBody: Sendable {
             .object("checkpoint", "Checkpoint JSONB payload") { $0.document = $1 },
             .object("metadata", "Checkpoint metadata", isRequired: false) { $0.metadata = $1 },
             .list("blobs", "Channel blob data", isRequired: false, of: ChannelBlob.schema) { $0.blobs = $1 },
+            .nullableIdentifier(
+                "expected_head",
+                "Greatest checkpoint ID of the namespace before this put; null for none yet; missing for any"
+            ) { $0.head = .head($1) },
         ],
         check: { body, problems in
             problems.requireKeyLength(
@@ -59,15 +64,15 @@ extension Endpoint {
                 id: "put_checkpoint_checkpoints_put_post",
                 summary: "Put Checkpoint",
                 request: PutBody.schema.description,
-                answer: .json(.reference(to: .putCheckpointResponse))
+                answer: .json(.reference(to: .putCheckpointResponse)),
+                conflict: .headConflict
             ),
             body: PutBody.schema,
             limits: limits,
             direct: direct(store)
         ) { body, principal in
             let checkpoint = body.checkpoint(of: principal)
-            try await store.put(checkpoint, blobs: body.blobs)
-            return JSONWriter.key(of: checkpoint)
+            return .put(checkpoint, try await store.put(checkpoint, blobs: body.blobs, expecting: body.head))
         }
     }
 
@@ -75,8 +80,8 @@ extension Endpoint {
         guard let store = store as? any DirectStore else { return nil }
         return { body, principal, answer in
             let checkpoint = body.checkpoint(of: principal)
-            store.put(checkpoint, blobs: body.blobs) { result in
-                answer(result.map { JSONWriter.key(of: checkpoint) }.mapError { $0 })
+            store.put(checkpoint, blobs: body.blobs, expecting: body.head) { result in
+                answer(result.map { .put(checkpoint, $0) }.mapError { $0 })
             }
         }
     }
@@ -94,5 +99,18 @@ extension PutBody {
             document: document,
             metadata: metadata
         )
+    }
+}
+
+extension CallAnswer {
+    fileprivate static func put(_ checkpoint: Checkpoint, _ outcome: PutOutcome) -> CallAnswer {
+        switch outcome {
+        case .stored: .json(.key(of: checkpoint))
+        case .refused(let head):
+            .conflict(
+                "The head of this namespace is not the expected one; read it, and put on top of it or somewhere else",
+                [JSONMember(name: "head", value: head.map { .string(JSONString($0.text)) } ?? .null)]
+            )
+        }
     }
 }

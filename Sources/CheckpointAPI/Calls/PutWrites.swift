@@ -6,7 +6,7 @@ struct PutWritesBody: Sendable {
     var threadID: Identifier = ""
     var namespace: Identifier = ""
     var checkpointID: Identifier = ""
-    var writes: [PendingWrite] = []
+    var writes: [RequestedWrite] = []
     var upsert = false
 
     static let schema = ObjectSchema(
@@ -16,7 +16,7 @@ struct PutWritesBody: Sendable {
             .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
             .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
             .identifier("checkpoint_id", "Checkpoint ID") { $0.checkpointID = $1 },
-            .list("writes", "Write data", of: PendingWrite.schema) { $0.writes = $1 },
+            .list("writes", "Write data", of: RequestedWrite.schema) { $0.writes = $1 },
             .boolean("upsert", "Upsert mode", default: false) { $0.upsert = $1 },
         ],
         check: { body, problems in
@@ -26,22 +26,28 @@ struct PutWritesBody: Sendable {
                 ("checkpoint_id", body.checkpointID)
             )
             let prefix = body.threadID.byteCount + body.namespace.byteCount + body.checkpointID.byteCount
-            problems.requireKeyLength(of: body.writes, in: "writes", prefix: prefix) { [("task_id", $0.taskID)] }
+            problems.requireKeyLength(of: body.writes, in: "writes", prefix: prefix) { [("task_id", $0.write.taskID)] }
         }
     )
 }
 
-extension PendingWrite {
+/// An element of `writes`.
+struct RequestedWrite: Sendable {
+    var write = PendingWrite(taskID: "", index: 0, channel: "", type: nil, bytes: [], taskPath: "")
+    /// Nil for the request's own.
+    var upsert: Bool?
+
     static let schema = ObjectSchema(
         "WriteData",
-        empty: PendingWrite(taskID: "", index: 0, channel: "", type: nil, bytes: [], taskPath: ""),
+        empty: RequestedWrite(),
         fields: [
-            .identifier("task_id", "Task ID") { $0.taskID = $1 },
-            .integer("idx", "Write index", range: Int(Int32.min)...Int(Int32.max)) { $0.index = Int32($1) },
-            .identifier("channel", "Channel name") { $0.channel = $1 },
-            .nullableString("type", "Serialization type tag") { $0.type = $1 },
-            .base64("blob", "Base64-encoded binary data") { $0.bytes = $1 },
-            .identifier("task_path", "Task path", default: "") { $0.taskPath = $1 },
+            .identifier("task_id", "Task ID") { $0.write.taskID = $1 },
+            .integer("idx", "Write index", range: Int(Int32.min)...Int(Int32.max)) { $0.write.index = Int32($1) },
+            .identifier("channel", "Channel name") { $0.write.channel = $1 },
+            .nullableString("type", "Serialization type tag") { $0.write.type = $1 },
+            .base64("blob", "Base64-encoded binary data") { $0.write.bytes = $1 },
+            .identifier("task_path", "Task path", default: "") { $0.write.taskPath = $1 },
+            .nullableBoolean("upsert", "Upsert mode of this write (null = the request's)") { $0.upsert = $1 },
         ]
     )
 }
@@ -61,16 +67,16 @@ extension Endpoint {
             limits: limits,
             direct: direct(store)
         ) { body, principal in
-            try await store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy)
-            return nil
+            try await store.putWrites(body.groups, for: body.key(of: principal))
+            return .noContent
         }
     }
 
     private static func direct(_ store: some CheckpointStore) -> Direct<PutWritesBody>? {
         guard let store = store as? any DirectStore else { return nil }
         return { body, principal, answer in
-            store.putWrites(body.writes, for: body.key(of: principal), onConflict: body.policy) { result in
-                answer(result.map { nil }.mapError { $0 })
+            store.putWrites(body.groups, for: body.key(of: principal)) { result in
+                answer(result.map { .noContent }.mapError { $0 })
             }
         }
     }
@@ -85,5 +91,18 @@ extension PutWritesBody {
         )
     }
 
-    fileprivate var policy: WriteConflictPolicy { upsert ? .replace : .keepFirst }
+    /// Neighbours that are alike are one group; nearly always there is one.
+    fileprivate var groups: [WriteGroup] {
+        var groups: [WriteGroup] = []
+        var start = 0
+        for place in writes.indices where place == writes.count - 1 || policy(place) != policy(place + 1) {
+            groups.append(WriteGroup(writes[start...place].map(\.write), onConflict: policy(place)))
+            start = place + 1
+        }
+        return groups
+    }
+
+    private func policy(_ place: Int) -> WriteConflictPolicy {
+        writes[place].upsert ?? upsert ? .replace : .keepFirst
+    }
 }

@@ -1,6 +1,5 @@
 import HTTPTypes
 import Hummingbird
-import JSON
 import NIOCore
 
 /// The calls of the endpoint table that can be answered without a task, with all that the middleware does for the
@@ -53,10 +52,10 @@ package struct DirectCalls: Sendable {
         else { return false }
         let entry = log.begin(head)
         let principal = Principal.local
-        @Sendable func end(_ result: Result<JSONWriter?, any Error>) {
+        @Sendable func end(_ result: Result<CallAnswer, any Error>) {
             switch result {
-            case .success(let json):
-                var response = WholeResponse(json)
+            case .success(let called):
+                var response = WholeResponse(called)
                 response.head.headerFields[.requestID] = entry.id
                 log.end(entry, head, response.head.status)
                 answer(.whole(response))

@@ -8,18 +8,10 @@ struct WholeResponse: Sendable {
     var head: HTTPResponse
     let body: ByteBuffer
 
-    /// 200 with JSON, or 204.
-    init(_ answer: JSONWriter?) {
-        guard let answer else {
-            head = HTTPResponse(status: .noContent)
-            body = ByteBuffer()
-            return
-        }
-        head = HTTPResponse(
-            status: .ok,
-            headerFields: [.contentType: "application/json", .contentLength: String(answer.bytes.count)]
-        )
-        body = ByteBuffer(bytes: answer.bytes)
+    init(_ answer: CallAnswer) {
+        head = HTTPResponse(status: answer.status, headerFields: answer.headers)
+        body = answer.json.map { ByteBuffer(bytes: $0.bytes) } ?? ByteBuffer()
+        if let json = answer.json { head.headerFields[.contentLength] = String(json.bytes.count) }
     }
 
     init(_ response: Response) async {

@@ -5,7 +5,8 @@ package import Logging
 /// Gives every request an id, and writes one line about each.
 ///
 /// A client's own `x-request-id` is kept when it is 1–128 letters, digits, `.`, `_` or `-`. What is logged are the
-/// method, the path without its query, the status and the time taken: never a header, a body or a stored value.
+/// method, the path without its query or a thread's id, the status and the time taken: never a header, a body or a stored
+/// value.
 package struct RequestLog: Sendable {
     /// A request that is being answered.
     struct Entry: Sendable {
@@ -30,11 +31,16 @@ package struct RequestLog: Sendable {
             metadata: [
                 LogKey.requestID: .string(entry.id),
                 LogKey.method: .string(head.method.rawValue),
-                LogKey.path: .string(String((head.path ?? "").prefix { $0 != "?" && $0 != "#" }.prefix(128))),
+                LogKey.path: .string(Self.path(head.path ?? "")),
                 LogKey.status: .stringConvertible(status.code),
                 LogKey.milliseconds: .string(Self.milliseconds(since: entry.start)),
             ]
         )
+    }
+
+    private static func path(_ target: String) -> String {
+        let path = target.prefix { $0 != "?" && $0 != "#" }
+        return ThreadPath.matches(String(path)) ? ThreadPath.template : String(path.prefix(128))
     }
 
     /// Logs an error that the client is told little of.

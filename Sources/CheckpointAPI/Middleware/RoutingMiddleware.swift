@@ -14,12 +14,18 @@ struct RoutingMiddleware: RouterMiddleware {
         methods = Dictionary(grouping: endpoints, by: \.path).mapValues { Set($0.map(\.method)) }
     }
 
+    /// The path as the table has it.
+    private static func route(_ path: String) -> String {
+        if ThreadPath.matches(path) { return ThreadPath.template }
+        return path.hasPrefix(ThreadPath.collection + "?") ? ThreadPath.collection : path
+    }
+
     func handle(
         _ request: Request,
         context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        guard let allowed = methods[request.head.path ?? ""] else {
+        guard let allowed = methods[Self.route(request.head.path ?? "")] else {
             return .detail(.notFound, "Not Found")
         }
         guard allowed.contains(request.method) else {

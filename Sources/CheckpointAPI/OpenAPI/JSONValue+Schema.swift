@@ -35,6 +35,11 @@ extension JSONValue {
         ])
     }
 
+    static func titled(_ schema: JSONValue, _ title: String) -> JSONValue {
+        guard case .object(let members) = schema else { return schema }
+        return .object(members + [.title(title)])
+    }
+
     static func reference(to name: String) -> JSONValue {
         ["$ref": .string(JSONString("#/components/schemas/\(name)"))]
     }

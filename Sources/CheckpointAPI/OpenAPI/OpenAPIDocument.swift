@@ -10,7 +10,9 @@ package enum OpenAPIDocument {
             guard let operation = endpoint.operation else { continue }
             let method = endpoint.method.rawValue.lowercased()
             paths.append((endpoint.path, .properties([(method, operation.json(path: endpoint.path))])))
-            add(operation.request, to: &schemas)
+            if let request = operation.request { add(request, to: &schemas) }
+            if let conflict = operation.conflict { add(conflict, to: &schemas) }
+            if operation.hasNotFound { add(.detail, to: &schemas) }
             if case .json(let answer) = operation.answer { add(answer.named, to: &schemas) }
             add(.httpValidationError, to: &schemas)
         }
@@ -53,16 +55,23 @@ extension OpenAPIOperation {
             }
         let refusal = content(.reference(to: ResponseSchema.httpValidationError.rawValue), "Validation Error")
         let status = if case .noContent = answer { "204" } else { "200" }
-        return [
-            "tags": ["Checkpoints"],
-            "summary": .string(JSONString(summary)),
-            "operationId": .string(JSONString(id)),
-            "requestBody": [
-                "content": ["application/json": ["schema": .reference(to: request.name)]],
-                "required": true,
-            ],
-            "responses": .properties([(status, success), ("422", refusal)]),
+        var members: [(String, JSONValue)] = [
+            ("tags", [path.hasPrefix("/checkpoints") ? "Checkpoints" : "Threads"]),
+            ("summary", .string(JSONString(summary))),
+            ("operationId", .string(JSONString(id))),
         ]
+        if !parameters.isEmpty { members.append(("parameters", .array(parameters.map(\.json)))) }
+        if let request {
+            let schema = JSONValue.reference(to: request.name)
+            members.append(("requestBody", ["content": ["application/json": ["schema": schema]], "required": true]))
+        }
+        var responses = [(status, success)]
+        if hasNotFound {
+            responses.append(("404", content(.reference(to: ResponseSchema.detail.rawValue), "Not Found")))
+        }
+        if let conflict { responses.append(("409", content(.reference(to: conflict.rawValue), "Conflict"))) }
+        members.append(("responses", .properties(responses + [("422", refusal)])))
+        return .properties(members)
     }
 
     private func content(_ schema: JSONValue, _ description: String) -> JSONValue {

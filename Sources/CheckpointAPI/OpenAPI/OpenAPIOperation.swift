@@ -13,8 +13,27 @@ struct OpenAPIOperation: Sendable {
     /// The name generated clients give it; the same as in the original document.
     let id: String
     let summary: String
-    let request: SchemaDescription
+    /// Nil for a call without a body.
+    var request: SchemaDescription?
+    var parameters: [Parameter] = []
     let answer: Answer
+    /// What it answers with 409; nil for a call that never does.
+    var conflict: ResponseSchema?
+    /// Whether it answers 404 for what is not there.
+    var hasNotFound = false
+
+    /// A part of the path or of the query.
+    struct Parameter: Sendable {
+        let json: JSONValue
+
+        static func path(_ name: String, _ schema: JSONValue) -> Parameter {
+            Parameter(json: ["name": .string(JSONString(name)), "in": "path", "required": true, "schema": schema])
+        }
+
+        static func query(_ name: String, _ schema: JSONValue) -> Parameter {
+            Parameter(json: ["name": .string(JSONString(name)), "in": "query", "required": false, "schema": schema])
+        }
+    }
 }
 
 /// The schema of an answer's body.

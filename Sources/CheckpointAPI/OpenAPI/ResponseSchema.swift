@@ -7,22 +7,44 @@ enum ResponseSchema: String, CaseIterable, Sendable {
     case checkpointTupleResponse = "CheckpointTupleResponse"
     case putCheckpointResponse = "PutCheckpointResponse"
     case writeResponse = "WriteResponse"
+    case headConflict = "HeadConflict"
+    case detail = "Refusal"
+    case pruneResponse = "PruneResponse"
+    case prunedThread = "PrunedThread"
+    case deltaChannelHistoryResponse = "DeltaChannelHistoryResponse"
+    case deltaChannel = "DeltaChannel"
+    case deltaSeed = "DeltaSeed"
+    case threadListResponse = "ThreadListResponse"
+    case threadSummary = "ThreadSummary"
+    case threadResponse = "ThreadResponse"
+    case namespaceSummary = "NamespaceSummary"
     case httpValidationError = "HTTPValidationError"
     case validationError = "ValidationError"
 
     /// Those that this one refers to.
     var parts: [ResponseSchema] {
         switch self {
-        case .checkpointTupleResponse: [.blobResponse, .writeResponse]
+        case .checkpointListItem, .checkpointTupleResponse: [.blobResponse, .writeResponse]
+        case .pruneResponse: [.prunedThread]
+        case .deltaChannelHistoryResponse: [.deltaChannel]
+        case .deltaChannel: [.deltaSeed, .writeResponse]
+        case .deltaSeed: [.blobResponse]
+        case .threadListResponse: [.threadSummary]
+        case .threadResponse: [.namespaceSummary]
         case .httpValidationError: [.validationError]
-        case .blobResponse, .checkpointListItem, .putCheckpointResponse, .writeResponse, .validationError: []
+        case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail,
+            .prunedThread, .threadSummary, .namespaceSummary:
+            []
         }
     }
 
     var schema: JSONValue {
         switch self {
         case .blobResponse: blob
-        case .checkpointListItem: object(key + checkpoint, required: requiredOfCheckpoint)
+        case .checkpointListItem: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
+        case .headConflict, .detail, .pruneResponse, .prunedThread, .deltaChannelHistoryResponse, .deltaChannel,
+            .deltaSeed, .threadListResponse, .threadSummary, .threadResponse, .namespaceSummary:
+            supersetSchema
         case .checkpointTupleResponse: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
         case .putCheckpointResponse: object(key, required: key.map(\.0))
         case .writeResponse: write
@@ -31,7 +53,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         }
     }
 
-    private typealias Property = (String, JSONValue)
+    typealias Property = (String, JSONValue)
 
     private var key: [Property] {
         [
@@ -55,6 +77,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         [
             ("blobs", .array(of: .reference(to: Self.blobResponse.rawValue), title: "Blobs")),
             ("pending_writes", .array(of: .reference(to: Self.writeResponse.rawValue), title: "Pending Writes")),
+            ("parent_sends", .array(of: .reference(to: Self.writeResponse.rawValue), title: "Parent Sends")),
         ]
     }
 
@@ -75,6 +98,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
             ("channel", .schema("string", title: "Channel")),
             ("type", .nullable(["type": "string"], title: "Type")),
             ("blob", .nullable(["type": "string"], title: "Blob")),
+            ("task_path", .schema("string", title: "Task Path")),
         ]
         return object(properties, required: ["task_id", "idx", "channel"])
     }
@@ -95,7 +119,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         return object(properties, required: ["loc", "msg", "type"])
     }
 
-    private func object(_ properties: [Property], required: [String]) -> JSONValue {
+    func object(_ properties: [Property], required: [String]) -> JSONValue {
         var members = [
             JSONMember(name: "properties", value: .properties(properties)),
             JSONMember(name: "type", value: "object"),

@@ -53,7 +53,7 @@ enum Coercion {
     }
 
     /// `"1"`, `" 1 "`, `"+1"`, `"-1"`, `"007"`, `"1_000"` and `"1.0"`; not `"1.5"`, `"0x10"` or `""`.
-    private static func integer(_ string: JSONString) throws(Problem) -> Int {
+    static func integer(_ string: JSONString) throws(Problem) -> Int {
         guard let text = string.string else { throw .unicode }
         guard text.utf8.count <= 4_300 else { throw .integerSize }
         var scalars = Substring(text).unicodeScalars
@@ -75,6 +75,11 @@ enum Coercion {
         else { throw .integerText }
         let digits = (isNegative ? "-" : "") + String(scalars.filter { $0 != "_" }.map(Character.init))
         return Int(digits) ?? saturated(isNegative: isNegative)
+    }
+
+    static func require(_ value: Int, in range: ClosedRange<Int>) throws(Problem) {
+        if value < range.lowerBound { throw .atLeast(range.lowerBound) }
+        if value > range.upperBound { throw .atMost(range.upperBound) }
     }
 
     private static func saturated(isNegative: Bool) -> Int {

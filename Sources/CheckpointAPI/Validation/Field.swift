@@ -11,12 +11,14 @@ struct Field<Body: Sendable>: Sendable {
     let description: JSONValue
     /// The schema of a list's elements.
     let part: SchemaDescription?
+    /// A boolean field that makes this one optional when it is true.
+    var waiver: String?
     let read: @Sendable (JSONNode, JSONDocument, inout Body, inout Problems) -> Void
 
     /// A field of one value.
     ///
     /// A problem is reported at the field, with the value unless it may be a blob.
-    private init<Value>(
+    init<Value>(
         _ name: String,
         isRequired: Bool,
         shape: JSONShape = .value,
@@ -60,6 +62,20 @@ extension Field {
             decode: { node, document throws(Problem) in Identifier(try document.requireString(node)) },
             store: store
         )
+    }
+
+    /// Required unless a boolean field of the same object is true: then it may be missing, or null.
+    ///
+    /// The document calls it required, as the original's does; the other field's title says the rest.
+    static func identifier(
+        _ name: String,
+        _ title: String,
+        unless waiver: String,
+        store: @escaping Store<Identifier>
+    ) -> Field {
+        var field = identifier(name, title, store: store)
+        field.waiver = waiver
+        return field
     }
 
     /// Missing and null are the same.
@@ -112,8 +128,7 @@ extension Field {
             ),
             decode: { node, document throws(Problem) in
                 let value = try Coercion.integer(node, in: document)
-                if value < range.lowerBound { throw .atLeast(range.lowerBound) }
-                if value > range.upperBound { throw .atMost(range.upperBound) }
+                try Coercion.require(value, in: range)
                 return value
             },
             store: store
@@ -131,6 +146,19 @@ extension Field {
             isRequired: false,
             description: .schema("boolean", title: title, default: .bool(value)),
             decode: { node, document throws(Problem) in try Coercion.boolean(node, in: document) },
+            store: store
+        )
+    }
+
+    /// Missing and null are the same.
+    static func nullableBoolean(_ name: String, _ title: String, store: @escaping Store<Bool?>) -> Field {
+        Field(
+            name,
+            isRequired: false,
+            description: .nullable(["type": "boolean"], title: title),
+            decode: { node, document throws(Problem) in
+                node.kind == .null ? nil : try Coercion.boolean(node, in: document)
+            },
             store: store
         )
     }
@@ -198,50 +226,13 @@ extension Field {
         )
     }
 
-    /// A list of objects.
-    ///
-    /// A problem in one element does not hide those of the next.
-    static func list<Element: Sendable>(
-        _ name: String,
-        _ title: String,
-        isRequired: Bool = true,
-        of schema: ObjectSchema<Element>,
-        store: @escaping Store<[Element]>
-    ) -> Field {
-        Field(
-            name: name,
-            isRequired: isRequired,
-            shape: .array(schema.shape),
-            carriesBlobs: schema.carriesBlobs,
-            description: .array(of: .reference(to: schema.name), title: title),
-            part: schema.description,
-            read: { node, document, body, problems in
-                guard node.kind == .array else {
-                    let mayRepeat = node.kind != .object || !schema.carriesBlobs
-                    problems.add(.list, at: name, input: mayRepeat ? Problems.input(node, in: document) : nil)
-                    return
-                }
-                var elements: [Element] = []
-                elements.reserveCapacity(node.elementCount)
-                document.forEachElement(of: node) { index, element in
-                    problems.element = (name, index)
-                    if let value = schema.read(element, in: document, &problems) {
-                        elements.append(value)
-                    }
-                }
-                problems.element = nil
-                store(&body, elements)
-            }
-        )
-    }
-
-    private init(
+    init(
         name: String,
         isRequired: Bool,
         shape: JSONShape,
         carriesBlobs: Bool,
         description: JSONValue,
-        part: SchemaDescription,
+        part: SchemaDescription?,
         read: @escaping @Sendable (JSONNode, JSONDocument, inout Body, inout Problems) -> Void
     ) {
         self.name = name
@@ -260,7 +251,7 @@ extension JSONDocument {
     /// Strings are strict: nothing else is taken for one.
     ///
     /// They are stored, so they can hold no NUL and no lone surrogate.
-    fileprivate func requireString(_ node: JSONNode) throws(Problem) -> String {
+    func requireString(_ node: JSONNode) throws(Problem) -> String {
         guard node.kind == .string else { throw .string }
         guard let text = utf8String(of: node) else { throw .unicode }
         guard !node.hasEscapes || !text.utf8.contains(0) else { throw .nul }

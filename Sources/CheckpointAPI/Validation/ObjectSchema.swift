@@ -77,6 +77,11 @@ struct ObjectSchema<Body: Sendable>: Sendable {
         var body = empty
         for (index, field) in fields.enumerated() {
             let value = document.member(index, of: node)
+            if let waiver = field.waiver, value.kind == .missing || value.kind == .null,
+                isTrue(waiver, of: node, in: document)
+            {
+                continue
+            }
             if value.kind != .missing {
                 field.read(value, document, &body, &problems)
             } else if field.isRequired {
@@ -88,6 +93,13 @@ struct ObjectSchema<Body: Sendable>: Sendable {
             }
         }
         return body
+    }
+
+    /// Whether a boolean field is there and true.
+    private func isTrue(_ name: String, of node: JSONNode, in document: JSONDocument) -> Bool {
+        guard let index = fields.firstIndex(where: { $0.name == name }) else { return false }
+        // What is no boolean is reported where it stands.
+        return (try? Coercion.boolean(document.member(index, of: node), in: document)) ?? false
     }
 
     /// A body of announced length is counted before any of it is read, another as it arrives.

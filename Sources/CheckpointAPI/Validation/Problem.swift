@@ -42,6 +42,19 @@ struct Problem: Error, Sendable {
     static let base64 = value("Blobs are base64 as in RFC 4648 section 4, with padding")
     static let nul = value("Identifiers cannot contain NUL characters")
 
+    static let cursor = value("A cursor comes from the header x-next-cursor of the page before")
+
+    /// None of the words that are taken.
+    static func literal(_ words: [String]) -> Problem {
+        let quoted = words.map { "'\($0)'" }
+        let list = (quoted.count > 1 ? quoted.dropLast().joined(separator: ", ") + " or " : "") + (quoted.last ?? "")
+        return Problem(
+            type: "literal_error",
+            message: "Input should be \(list)",
+            context: [JSONMember(name: "expected", value: .string(JSONString(list)))]
+        )
+    }
+
     static func atLeast(_ bound: Int) -> Problem {
         Problem(
             type: "greater_than_equal",

@@ -10,6 +10,12 @@ struct Problems {
     private static let inputLimit = 256
 
     private(set) var found: [ValidationProblem] = []
+    /// The part of the request that is read: `loc` begins with it.
+    private let part: String
+
+    init(in part: String = "body") {
+        self.part = part
+    }
 
     /// The element of a list that is being read; nil for the body itself.
     ///
@@ -27,6 +33,7 @@ struct Problems {
             ValidationProblem(
                 type: problem.type,
                 message: problem.message,
+                part: part,
                 location: location,
                 input: input,
                 context: problem.context

@@ -3,7 +3,7 @@ import JSON
 
 /// One thing that is wrong with a body, in pydantic 2's words and FastAPI's form.
 struct ValidationProblem: Sendable {
-    /// A step of `loc` below `body`.
+    /// A step of `loc` below `part`.
     enum Step: Sendable {
         case field(String)
         case index(Int)
@@ -11,6 +11,7 @@ struct ValidationProblem: Sendable {
 
     let type: String
     let message: String
+    var part = "body"
     let location: [Step]
     /// The value that was refused, when it is small and can hold no blob.
     var input: JSONValue?
@@ -37,7 +38,7 @@ extension ValidationProblem {
         }
         var members = [
             JSONMember(name: "type", value: .string(JSONString(type))),
-            JSONMember(name: "loc", value: .array(["body"] + steps)),
+            JSONMember(name: "loc", value: .array([.string(JSONString(part))] + steps)),
             JSONMember(name: "msg", value: .string(JSONString(message))),
         ]
         if let input { members.append(JSONMember(name: "input", value: input)) }

@@ -41,7 +41,7 @@ extension MemoryStore: ThreadTransfer {
                 let key = CheckpointKey(thread: thread, namespace: namespace, id: checkpointID)
                 try putWrites([write], for: key, onConflict: .keepFirst)
             case .checkpoint(let checkpoint):
-                try put(checkpoint, blobs: [])
+                _ = try put(checkpoint, blobs: [], expecting: .any)
             }
         }
     }

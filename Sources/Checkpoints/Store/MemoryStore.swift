@@ -2,26 +2,15 @@ import JSON
 
 /// The rules of `CheckpointStore` in the plainest code there is: the oracle of every test, and the store behind
 /// `memory:`. Nothing outlives the process. Each call costs the size of the thread it touches.
-package actor MemoryStore: CheckpointStore, StoreMaintenance {
+package actor MemoryStore: ThreadStore, StoreMaintenance {
     struct Row {
         var parentID: Identifier?
         var document: JSONText
         var metadata: JSONText
     }
 
-    struct Place: Hashable, Comparable {
-        let namespace: Identifier
-        let id: Identifier
-
-        static func < (left: Place, right: Place) -> Bool {
-            left.namespace != right.namespace ? left.namespace < right.namespace : left.id < right.id
-        }
-    }
-
-    struct BlobKey: Hashable {
-        let namespace: Identifier
-        let version: ChannelVersion
-    }
+    typealias Place = CheckpointPlace
+    typealias BlobKey = ThreadOutline.BlobKey
 
     struct WriteKey: Hashable {
         let taskID: Identifier
@@ -34,15 +23,21 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
         var writes: [Place: [WriteKey: PendingWrite]] = [:]
     }
 
-    private(set) var threads: [ThreadKey: Contents] = [:]
+    var threads: [ThreadKey: Contents] = [:]
     private var isClosed = false
 
     package init() {}
 
-    package func put(_ checkpoint: Checkpoint, blobs: [ChannelBlob]) throws(StoreError) {
+    package func put(
+        _ checkpoint: Checkpoint,
+        blobs: [ChannelBlob],
+        expecting expected: HeadExpectation
+    ) throws(StoreError) -> PutOutcome {
         try checkOpen("put a checkpoint")
         let key = checkpoint.key
         let place = Place(namespace: key.namespace, id: key.id)
+        let head = head(of: key.namespace, in: key.thread)
+        guard expected.allows(checkpoint, head: head) else { return .refused(head: head?.key.id) }
         let row = threads[key.thread]?.checkpoints[place]
         threads[key.thread, default: Contents()].checkpoints[place] = Row(
             parentID: row.map(\.parentID) ?? checkpoint.parentID,
@@ -50,6 +45,12 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
             metadata: checkpoint.metadata
         )
         try addBlobs(blobs, namespace: key.namespace, to: key.thread)
+        return .stored
+    }
+
+    private func head(of namespace: Identifier, in thread: ThreadKey) -> Checkpoint? {
+        let checkpoints = threads[thread]?.checkpoints.filter { $0.key.namespace == namespace } ?? [:]
+        return checkpoints.max { $0.key < $1.key }.map { checkpoint(at: $0.key, in: thread, $0.value) }
     }
 
     func addBlobs(_ blobs: [ChannelBlob], namespace: Identifier, to thread: ThreadKey) throws(StoreError) {
@@ -60,6 +61,10 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
             let stored = threads[thread]?.blobs[key]
             threads[thread, default: Contents()].blobs[key] = stored ?? blob
         }
+    }
+
+    package func putWrites(_ groups: [WriteGroup], for checkpoint: CheckpointKey) throws(StoreError) {
+        for group in groups { try putWrites(group.writes, for: checkpoint, onConflict: group.policy) }
     }
 
     package func putWrites(
@@ -93,43 +98,102 @@ package actor MemoryStore: CheckpointStore, StoreMaintenance {
     package func tuple(
         in thread: ThreadKey,
         namespace: Identifier,
-        id: Identifier?
+        id: Identifier?,
+        parts: TupleParts
     ) throws(StoreError) -> CheckpointTuple? {
         try checkOpen("read a checkpoint")
-        guard let contents = threads[thread] else { return nil }
-        let newest = contents.checkpoints.keys.filter { $0.namespace == namespace }.map(\.id).max()
-        guard let id = id ?? newest else { return nil }
+        guard let id = id ?? head(of: namespace, in: thread)?.key.id else { return nil }
         let place = Place(namespace: namespace, id: id)
-        guard let row = contents.checkpoints[place] else { return nil }
-        let versions: [ChannelVersion]
-        do {
-            versions = try ChannelVersion.all(in: row.document)
-        } catch {
-            throw StoreError(.corrupt, during: "read a checkpoint", detail: "its document is not JSON: \(error)")
+        guard let row = threads[thread]?.checkpoints[place] else { return nil }
+        return try tuple(checkpoint(at: place, in: thread, row), parts)
+    }
+
+    private func tuple(_ checkpoint: Checkpoint, _ parts: TupleParts) throws(StoreError) -> CheckpointTuple {
+        let key = checkpoint.key
+        let place = Place(namespace: key.namespace, id: key.id)
+        var blobs: [ChannelBlob] = []
+        if parts.contains(.blobs) {
+            blobs = try versions(in: checkpoint.document).compactMap { version in
+                threads[key.thread]?.blobs[BlobKey(namespace: key.namespace, version: version)]
+            }
+        }
+        var sends: [PendingWrite] = []
+        if parts.contains(.parentSends), checkpoint.sendsAreInParent, let parentID = checkpoint.parentID {
+            let parent = Place(namespace: key.namespace, id: parentID)
+            sends = writes(at: parent, in: key.thread).filter { $0.channel == .sendsChannel }
         }
         return CheckpointTuple(
-            checkpoint: checkpoint(at: place, in: thread, row),
-            blobs: versions.compactMap { contents.blobs[BlobKey(namespace: namespace, version: $0)] },
-            pendingWrites: (contents.writes[place] ?? [:]).values.sorted(by: PendingWrite.precedes)
+            checkpoint: checkpoint,
+            blobs: blobs,
+            pendingWrites: parts.contains(.pendingWrites) ? writes(at: place, in: key.thread) : [],
+            parentSends: sends
         )
     }
 
-    package func list(_ query: CheckpointQuery) throws(StoreError) -> [Checkpoint] {
+    func writes(at place: Place, in thread: ThreadKey) -> [PendingWrite] {
+        (threads[thread]?.writes[place] ?? [:]).values.sorted(by: PendingWrite.precedes)
+    }
+
+    private func versions(in document: JSONText) throws(StoreError) -> [ChannelVersion] {
+        do {
+            return try ChannelVersion.all(in: document)
+        } catch {
+            throw StoreError(.corrupt, during: "read a checkpoint", detail: "its document is not JSON: \(error)")
+        }
+    }
+
+    package func list(_ query: CheckpointQuery) throws(StoreError) -> CheckpointPage {
         try checkOpen("list checkpoints")
-        guard let contents = threads[query.thread] else { return [] }
-        var places = contents.checkpoints.keys.filter { place in
-            (query.namespace.map { place.namespace == $0 } ?? true) && (query.before.map { place.id < $0 } ?? true)
+        var found: [CheckpointTuple] = []
+        var bytes = 0
+        for checkpoint in checkpoints(in: query.scope) where found.count < query.limit {
+            let key = checkpoint.key
+            if let namespace = query.namespace, key.namespace != namespace { continue }
+            if let id = query.id, key.id != id { continue }
+            if let before = query.before, key.id >= before { continue }
+            if let after = query.after, ListPlace(key) >= after { continue }
+            if let filter = query.metadataFilter, try !matches(checkpoint.metadata, filter) { continue }
+            let tuple = try tuple(checkpoint, query.parts)
+            found.append(tuple)
+            bytes += tuple.partBytes
+            if bytes >= CheckpointQuery.pagePartBytes { break }
         }
-        places.sort { left, right in
-            left.id != right.id ? left.id > right.id : left.namespace > right.namespace
+        return CheckpointPage(found, of: query, isCut: bytes >= CheckpointQuery.pagePartBytes)
+    }
+
+    /// In the order of a list.
+    private func checkpoints(in scope: CheckpointQuery.Scope) -> [Checkpoint] {
+        let keys: [ThreadKey]
+        switch scope {
+        case .thread(let thread): keys = [thread]
+        case .tenant(let tenant): keys = threads.keys.filter { $0.tenant == tenant }
         }
-        var found: [Checkpoint] = []
-        for place in places where found.count < query.limit {
-            guard let row = contents.checkpoints[place] else { continue }
-            if let filter = query.metadataFilter, try !matches(row.metadata, filter) { continue }
-            found.append(checkpoint(at: place, in: query.thread, row))
+        let all = keys.flatMap { thread in
+            (threads[thread]?.checkpoints ?? [:]).map { checkpoint(at: $0.key, in: thread, $0.value) }
         }
-        return found
+        return all.sorted { ListPlace($0.key) > ListPlace($1.key) }
+    }
+
+    package func history(
+        of channels: [Identifier],
+        in thread: ThreadKey,
+        namespace: Identifier,
+        id: Identifier?
+    ) throws(StoreError) -> [ChannelHistory] {
+        var walk = HistoryWalk(channels)
+        var seen: Set<Identifier> = []
+        var next = try tuple(in: thread, namespace: namespace, id: id, parts: [])?.checkpoint.parentID
+        while let current = next, !walk.openChannels.isEmpty, seen.insert(current).inserted,
+            let ancestor = try tuple(in: thread, namespace: namespace, id: current, parts: .tuple)
+        {
+            do {
+                try walk.add(ancestor.checkpoint, ancestor.pendingWrites, ancestor.blobs)
+            } catch {
+                throw StoreError(.corrupt, during: "read a history", detail: "a document is not JSON: \(error)")
+            }
+            next = ancestor.checkpoint.parentID
+        }
+        return walk.histories
     }
 
     package func deleteThread(_ thread: ThreadKey) throws(StoreError) {

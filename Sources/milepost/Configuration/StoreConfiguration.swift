@@ -57,7 +57,7 @@ enum StoreConfiguration: Hashable {
     }
 
     /// Opens it; what does not exist is made.
-    func open() throws(StoreOpenError) -> any CheckpointStore & StoreMaintenance {
+    func open() throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
         switch self {
         case .memory: MemoryStore()
         case .sqlite(let path): try SQLiteStore(path: path)

@@ -12,7 +12,7 @@ extension Conformance {
     func empty(_ backend: Backend) async throws {
         try await backend.withStore { store in
             #expect(try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil) == nil)
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))) == [])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))) == [])
             try await store.deleteThread(ThreadKey("t1"))
             try await store.probe()
         }
@@ -29,7 +29,7 @@ extension Conformance {
             try await store.put(checkpoint, blobs: [blob])
             let tuple = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: "c1")
             #expect(tuple == CheckpointTuple(checkpoint: checkpoint, blobs: [blob], pendingWrites: []))
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))) == [checkpoint])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))) == [checkpoint])
         }
     }
 
@@ -128,7 +128,7 @@ extension Conformance {
         try await backend.withStore { store in
             try await store.put(.sample(document: #"{"of":"default"}"#), blobs: [])
             #expect(try await store.tuple(in: other, namespace: "", id: nil) == nil)
-            #expect(try await store.list(CheckpointQuery(thread: other)) == [])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: other)) == [])
             try await store.put(.sample(.sample(thread: other), document: #"{"of":"other"}"#), blobs: [])
             try await store.deleteThread(other)
             let kept = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)
@@ -151,8 +151,8 @@ extension Conformance {
             }
             try await store.deleteThread(ThreadKey("t1"))
             try await store.deleteThread(ThreadKey("t1"))
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))) == [])
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t2"))).count == 2)
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))) == [])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t2"))).count == 2)
 
             // The same keys again find neither blob nor write of before.
             try await store.put(.sample(document: document), blobs: [])
@@ -175,7 +175,7 @@ extension Conformance {
             try await store.putWrites([.sample()], for: .sample(), onConflict: .keepFirst)
         }
         await #expect(throws: StoreError.self) { try await store.tuple(in: ThreadKey("t"), namespace: "", id: nil) }
-        await #expect(throws: StoreError.self) { try await store.list(CheckpointQuery(thread: ThreadKey("t"))) }
+        await #expect(throws: StoreError.self) { try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t"))) }
         await #expect(throws: StoreError.self) { try await store.deleteThread(ThreadKey("t")) }
         await #expect(throws: StoreError.self) { try await store.probe() }
     }

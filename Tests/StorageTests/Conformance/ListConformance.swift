@@ -17,12 +17,12 @@ extension Conformance {
             for id in Self.ids.shuffled() {
                 try await store.put(.sample(.sample(id)), blobs: [])
             }
-            let listed = try await store.list(CheckpointQuery(thread: ThreadKey("t1"))).map(\.key.id)
+            let listed = try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))).map(\.key.id)
             #expect(listed == Self.ids.reversed())
             let latest = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)
             #expect(latest?.checkpoint.key.id == "😀")
             for (place, id) in Self.ids.enumerated() {
-                let before = try await store.list(CheckpointQuery(thread: ThreadKey("t1"), before: id))
+                let before = try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"), before: id))
                 #expect(before.count == place)
             }
         }
@@ -68,7 +68,7 @@ extension Conformance {
         try await backend.withStore { store in
             for key in keys { try await store.put(.sample(key), blobs: []) }
             func list(_ query: CheckpointQuery) async throws -> [String] {
-                try await store.list(query).map { "\($0.key.id)@\($0.key.namespace)" }
+                try await store.checkpoints(query).map { "\($0.key.id)@\($0.key.namespace)" }
             }
             let thread = ThreadKey("t1")
             #expect(
@@ -92,11 +92,11 @@ extension Conformance {
                 try await store.put(.sample(.sample(id), metadata: metadata), blobs: [])
             }
             let even = CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: ["even": true], limit: 3)
-            #expect(try await store.list(even).map(\.key.id) == ["c128", "c126", "c124"])
+            #expect(try await store.checkpoints(even).map(\.key.id) == ["c128", "c126", "c124"])
             let one = CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: ["step": 7])
-            #expect(try await store.list(one).map(\.key.id) == ["c107"])
+            #expect(try await store.checkpoints(one).map(\.key.id) == ["c107"])
             let none = CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: ["step": "7"])
-            #expect(try await store.list(none) == [])
+            #expect(try await store.checkpoints(none) == [])
         }
     }
 
@@ -108,9 +108,9 @@ extension Conformance {
             for name in ["a' OR '1'='1", "$.a", "a\"]; DROP TABLE checkpoints; --", "%", "", "a.b", "?1", "\u{0}"] {
                 let filter = JSONValue.object([JSONMember(name: JSONString(name), value: 1)])
                 let query = CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: filter)
-                #expect(try await store.list(query) == [])
+                #expect(try await store.checkpoints(query) == [])
             }
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))).count == 1)
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))).count == 1)
         }
     }
 
@@ -123,7 +123,7 @@ extension Conformance {
             var before: Identifier?
             repeat {
                 let query = CheckpointQuery(thread: ThreadKey("t1"), namespace: "", before: before, limit: 10)
-                let page = try await store.list(query).map(\.key.id)
+                let page = try await store.checkpoints(query).map(\.key.id)
                 found += page
                 before = page.last
             } while before != nil

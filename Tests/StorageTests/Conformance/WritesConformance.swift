@@ -8,7 +8,7 @@ extension Conformance {
         try await backend.withStore { store in
             try await store.putWrites([.sample()], for: .sample(), onConflict: .keepFirst)
             #expect(try await store.tuple(in: ThreadKey("t1"), namespace: "", id: "c1") == nil)
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))) == [])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))) == [])
             try await store.put(.sample(), blobs: [])
             try await store.put(.sample(document: #"{"again":true}"#), blobs: [])
             let tuple = try await store.tuple(in: ThreadKey("t1"), namespace: "", id: "c1")

@@ -41,9 +41,9 @@ struct PostgresExactnessTests {
             let checkpoint = Checkpoint.sample(document: text, metadata: text)
             try await store.put(checkpoint, blobs: [])
             #expect(try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil)?.checkpoint == checkpoint)
-            #expect(try await store.list(CheckpointQuery(thread: ThreadKey("t1"))) == [checkpoint])
+            #expect(try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))) == [checkpoint])
             let filter = try text.value
-            let found = try await store.list(CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: filter))
+            let found = try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: filter))
             #expect(found == [checkpoint], "metadata contains itself")
         }
     }
@@ -67,7 +67,7 @@ struct PostgresExactnessTests {
             for (id, metadata) in [("c1", #"{"k":"\u0000"}"#), ("c2", #"{"k":"\ufffd"}"#), ("c3", #"{"k":"\ud800"}"#)] {
                 let filter = try JSONText(parsing: Array(metadata.utf8)).value
                 let query = CheckpointQuery(thread: ThreadKey("t1"), metadataFilter: filter, limit: 1)
-                #expect(try await store.list(query).map(\.key.id.text) == [id])
+                #expect(try await store.checkpoints(query).map(\.key.id.text) == [id])
             }
         }
     }
@@ -117,7 +117,7 @@ struct PostgresExactnessTests {
                 try await store.put(.sample(.sample(thread: thread), document: document), blobs: [])
             }
             for (number, thread) in threads.enumerated() {
-                let found = try await store.list(CheckpointQuery(thread: thread))
+                let found = try await store.checkpoints(CheckpointQuery(thread: thread))
                 #expect(found.map { String(decoding: $0.document.bytes, as: UTF8.self) } == ["{\"n\":\(number)}"])
             }
         }

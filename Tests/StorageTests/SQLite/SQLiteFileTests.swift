@@ -26,11 +26,11 @@ struct SQLiteFileTests {
         let directory = try TemporaryDirectory()
         let store = try SQLiteStore(path: directory.file("a.db"))
         try await store.put(.sample(), blobs: [])
-        _ = try await store.list(CheckpointQuery(thread: ThreadKey("t1")))
+        _ = try await store.checkpoints(CheckpointQuery(thread: ThreadKey("t1")))
         await store.close()
         #expect(!FileManager.default.fileExists(atPath: directory.file("a.db-wal")))
         let again = try SQLiteStore(path: directory.file("a.db"))
-        #expect(try await again.list(CheckpointQuery(thread: ThreadKey("t1"))).count == 1)
+        #expect(try await again.checkpoints(CheckpointQuery(thread: ThreadKey("t1"))).count == 1)
         await again.close()
     }
 

@@ -59,7 +59,7 @@ struct SQLiteWriterTests {
         }
         #expect(failures == 30)
         for number in 0..<300 {
-            let found = try await store.list(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)"))))
+            let found = try await store.checkpoints(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)"))))
             #expect(found.count == (number % 10 == 0 ? 0 : 1))
         }
         #expect(try await store.verify() == [])
@@ -180,7 +180,8 @@ struct SQLiteWriterTests {
         }
         let again = try SQLiteStore(path: directory.file("a.db"))
         for number in accepted {
-            #expect(try await again.list(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)")))).count == 1)
+            #expect(
+                try await again.checkpoints(CheckpointQuery(thread: ThreadKey(Identifier("t\(number)")))).count == 1)
         }
         #expect(try await again.verify() == [])
         await again.close()

@@ -1,0 +1,156 @@
+package import JSON
+
+extension MemoryStore {
+    package func threads(
+        of tenant: Tenant,
+        after last: Identifier?,
+        limit: Int
+    ) throws(StoreError) -> [ThreadSummary] {
+        try checkOpen("list threads")
+        let keys = threads.keys.filter { key in key.tenant == tenant && (last.map { key.id > $0 } ?? true) }
+        var summaries: [ThreadSummary] = []
+        for key in keys.sorted() where summaries.count < limit {
+            if let summary = try summary(of: key) { summaries.append(summary) }
+        }
+        return summaries
+    }
+
+    package func summary(of thread: ThreadKey) throws(StoreError) -> ThreadSummary? {
+        try checkOpen("read a thread")
+        guard let contents = threads[thread] else { return nil }
+        let namespaces = Set(contents.checkpoints.keys.map(\.namespace))
+            .union(contents.blobs.keys.map(\.namespace))
+            .union(contents.writes.keys.map(\.namespace))
+        return ThreadSummary(
+            thread: thread,
+            namespaces: namespaces.map { namespace in
+                let steps = contents.checkpoints.filter { $0.key.namespace == namespace }.sorted { $0.key < $1.key }
+                return NamespaceSummary(
+                    namespace: namespace,
+                    first: steps.first.map { .init(id: $0.key.id, document: $0.value.document) },
+                    head: steps.last.map { .init(id: $0.key.id, document: $0.value.document) },
+                    counts: contents.counts(
+                        Set(contents.checkpoints.keys).union(contents.writes.keys).filter { $0.namespace == namespace },
+                        Set(contents.blobs.keys.filter { $0.namespace == namespace })
+                    )
+                )
+            }
+        )
+    }
+
+    package func copyThread(_ source: ThreadKey, to target: Identifier) throws(StoreError) -> CopyOutcome {
+        try checkOpen("copy a thread")
+        let target = ThreadKey(target, tenant: source.tenant)
+        guard let contents = threads[source], target != source else { return .done }
+        guard let existing = threads[target] else {
+            threads[target] = contents
+            return .done
+        }
+        let isRepeated = Set(existing.checkpoints.keys).isSuperset(of: contents.checkpoints.keys)
+        return isRepeated ? .done : .targetExists
+    }
+
+    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) throws(StoreError) {
+        try checkOpen("delete runs")
+        for thread in threads.keys where thread.tenant == tenant {
+            guard let contents = threads[thread] else { continue }
+            let plan = try PrunePlan(
+                deletingRuns: runs, of: contents.outline(of: thread), isSnapshot: contents.isSnapshot)
+            remove(plan, from: thread)
+        }
+    }
+
+    package func prune(
+        _ thread: ThreadKey,
+        _ strategy: PruneStrategy,
+        isDryRun: Bool
+    ) throws(StoreError) -> PruneReport {
+        try checkOpen("prune a thread")
+        guard let contents = threads[thread] else { return PruneReport(thread: thread, removed: RowCounts(), kept: 0) }
+        switch strategy {
+        case .delete:
+            let places = Set(contents.checkpoints.keys).union(contents.writes.keys)
+            if !isDryRun { threads[thread] = nil }
+            return PruneReport(thread: thread, removed: contents.counts(places, Set(contents.blobs.keys)), kept: 0)
+        case .keepLatest(let count):
+            let outline = contents.outline(of: thread)
+            let plan = try PrunePlan(keepingLast: count, of: outline, isSnapshot: contents.isSnapshot)
+            if !isDryRun { remove(plan, from: thread) }
+            return PruneReport(
+                thread: thread,
+                removed: contents.counts(plan.deleted, plan.blobs),
+                kept: plan.keptCount
+            )
+        }
+    }
+
+    private func remove(_ plan: PrunePlan, from thread: ThreadKey) {
+        guard var contents = threads[thread] else { return }
+        for place in plan.deleted {
+            contents.checkpoints[place] = nil
+            contents.writes[place] = nil
+        }
+        for place in plan.orphaned { contents.checkpoints[place]?.parentID = nil }
+        for key in plan.blobs { contents.blobs[key] = nil }
+        let isEmpty = contents.checkpoints.isEmpty && contents.blobs.isEmpty && contents.writes.isEmpty
+        threads[thread] = isEmpty ? nil : contents
+    }
+}
+
+extension MemoryStore.Contents {
+    func outline(of thread: ThreadKey) -> ThreadOutline {
+        var outline = ThreadOutline()
+        for (place, row) in checkpoints {
+            let key = CheckpointKey(thread: thread, namespace: place.namespace, id: place.id)
+            outline.checkpoints.append(
+                CheckpointOutline(
+                    Checkpoint(key: key, parentID: row.parentID, document: row.document, metadata: row.metadata)
+                )
+            )
+        }
+        outline.blobs = blobs.mapValues(\.hasValue)
+        outline.writes = writes.mapValues { writes in
+            writes.values.map { ThreadOutline.Write(taskID: $0.taskID, channel: $0.channel) }
+        }
+        return outline
+    }
+
+    func isSnapshot(_ key: ThreadOutline.BlobKey) -> Bool {
+        guard let blob = blobs[key] else { return false }
+        return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
+    }
+
+    /// What rows come to.
+    func counts(_ places: Set<CheckpointPlace>, _ keys: Set<ThreadOutline.BlobKey>) -> RowCounts {
+        var counts = RowCounts(blobs: keys.count)
+        for place in places {
+            if let row = checkpoints[place] {
+                counts.checkpoints += 1
+                counts.bytes += row.document.bytes.count + row.metadata.bytes.count
+            }
+            for write in (writes[place] ?? [:]).values {
+                counts.writes += 1
+                counts.bytes += write.bytes.count
+            }
+        }
+        for key in keys { counts.bytes += blobs[key]?.bytes?.count ?? 0 }
+        return counts
+    }
+}
+
+extension NamespaceSummary.Step {
+    /// Costs a walk over the document's members.
+    package init(id: Identifier, document: JSONText) {
+        var time: String?
+        document.bytes.withUnsafeBufferPointer { bytes in
+            let fields = JSONFields([(name: "ts", shape: .value)])
+            // A document that is not JSON has no time.
+            guard let parsed = try? JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(fields)) else {
+                return
+            }
+            let node = parsed.member(0, of: parsed.root)
+            if node.kind == .string { time = parsed.string(of: node).string }
+        }
+        self.init(id: id, time: time)
+    }
+}

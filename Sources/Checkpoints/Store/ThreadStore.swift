@@ -1,0 +1,40 @@
+/// What is done with whole threads.
+///
+/// Durability and atomicity are `CheckpointStore`'s, a thread at a time.
+package protocol ThreadStore: CheckpointStore {
+    /// Threads of a tenant in ascending order of their ids' UTF-8 bytes, those that have only writes among them.
+    ///
+    /// Fewer than `limit` are all that are left. Costs a look at every row of each of them.
+    func threads(of tenant: Tenant, after last: Identifier?, limit: Int) async throws(StoreError) -> [ThreadSummary]
+
+    /// Nil when there is nothing under that id.
+    func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary?
+
+    /// Gives another thread of the same tenant everything that this one has, under the same ids, in one transaction.
+    ///
+    /// A source with nothing, or equal to the target, changes nothing. So does a target that has something already.
+    func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome
+
+    /// Deletes the checkpoints of a tenant whose `metadata.run_id` is one of `runs`, with their writes and the blobs that
+    /// only they named, except those that other checkpoints' state is made from (`PrunePlan`).
+    ///
+    /// A transaction a thread. Costs a look at every checkpoint of the tenant.
+    func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError)
+
+    /// Deletes what a thread no longer needs, or says what that would be, in one transaction.
+    ///
+    /// A thread that does not exist is no error.
+    func prune(
+        _ thread: ThreadKey,
+        _ strategy: PruneStrategy,
+        isDryRun: Bool
+    ) async throws(StoreError) -> PruneReport
+}
+
+/// What became of a copy.
+package enum CopyOutcome: Hashable, Sendable {
+    /// The target has everything: since now, or since an earlier time.
+    case done
+    /// The target has something, and not every checkpoint of the source.
+    case targetExists
+}

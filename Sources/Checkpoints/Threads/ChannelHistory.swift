@@ -1,0 +1,84 @@
+package import JSON
+
+/// What made a channel's value, for a channel that stores its writes and only now and then its whole value
+/// (LangGraph's delta channels).
+package struct ChannelHistory: Hashable, Sendable {
+    /// Where the replay begins.
+    package enum Seed: Hashable, Sendable {
+        case blob(ChannelBlob)
+        /// What the document's `channel_values` has.
+        case value(JSONText)
+    }
+
+    package let channel: Identifier
+    /// Nil when no ancestor has a value: the replay begins with nothing.
+    package let seed: Seed?
+    /// Oldest checkpoint first, within one in (task path, task id, index) order.
+    ///
+    /// The writes of the seed's checkpoint are among them, because the seed is the value that checkpoint began with; the
+    /// target's own are not.
+    package let writes: [PendingWrite]
+
+    package init(channel: Identifier, seed: Seed?, writes: [PendingWrite]) {
+        self.channel = channel
+        self.seed = seed
+        self.writes = writes
+    }
+}
+
+/// Gathers histories from a checkpoint's ancestors, nearest first.
+package struct HistoryWalk {
+    private var open: Set<Identifier>
+    private var seeds: [Identifier: ChannelHistory.Seed] = [:]
+    private var writes: [Identifier: [[PendingWrite]]] = [:]
+    private let channels: [Identifier]
+
+    package init(_ channels: [Identifier]) {
+        self.channels = channels
+        open = Set(channels)
+    }
+
+    /// Channels that still look for their seed; when there are none the walk is over.
+    package var openChannels: Set<Identifier> { open }
+
+    /// Takes the next ancestor, with its pending writes in order and the blobs that its document names.
+    ///
+    /// Those of other channels are ignored. Throws when the document is not JSON.
+    package mutating func add(
+        _ ancestor: Checkpoint,
+        _ pendingWrites: [PendingWrite],
+        _ blobs: [ChannelBlob]
+    ) throws(JSONError) {
+        for channel in open {
+            let own = pendingWrites.filter { $0.channel == channel }
+            if !own.isEmpty { writes[channel, default: []].append(own) }
+        }
+        for blob in blobs where open.contains(blob.channel) && blob.hasValue {
+            seeds[blob.channel] = .blob(blob)
+            open.remove(blob.channel)
+        }
+        guard !open.isEmpty, let values = try ancestor.document.value["channel_values"] else { return }
+        for channel in open {
+            guard let value = values[channel.text] else { continue }
+            seeds[channel] = .value(value.text)
+            open.remove(channel)
+        }
+    }
+
+    /// In the order asked for, each channel once.
+    package var histories: [ChannelHistory] {
+        var seen: Set<Identifier> = []
+        return channels.filter { seen.insert($0).inserted }.map { channel in
+            ChannelHistory(
+                channel: channel,
+                seed: seeds[channel],
+                writes: (writes[channel] ?? []).reversed().flatMap(\.self)
+            )
+        }
+    }
+}
+
+extension ChannelBlob {
+    /// Whether it is more than the note that the channel has no value at this version.
+    package var hasValue: Bool { bytes != nil && type != "empty" }
+}

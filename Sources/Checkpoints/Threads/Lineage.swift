@@ -1,0 +1,83 @@
+/// The checkpoints of a thread as a forest: who continues whom, and from where a channel's value can be had.
+struct Lineage {
+    /// Where a channel's value is found from a checkpoint backwards, the checkpoint included.
+    struct Source {
+        /// The nearest checkpoint with a stored value; nil when there is none.
+        var seed: Int?
+        /// Whether anything was written to the channel from the seed on.
+        var isWritten: Bool
+        /// Whether a checkpoint that cannot be read stands before the seed.
+        var isObscured: Bool
+    }
+
+    let outline: ThreadOutline
+    /// By place, the index in `outline.checkpoints`.
+    let indexes: [CheckpointPlace: Int]
+    /// By index, the parent's; nil for a first checkpoint and for one whose parent is not there.
+    let parents: [Int?]
+    let children: [[Int]]
+    private let inlineOrStored: [Set<Identifier>]
+    private let writtenChannels: [Set<Identifier>]
+    private var sources: [Identifier: [Source?]] = [:]
+
+    init(_ outline: ThreadOutline) {
+        self.outline = outline
+        let checkpoints = outline.checkpoints
+        var indexes: [CheckpointPlace: Int] = [:]
+        for (index, checkpoint) in checkpoints.enumerated() { indexes[checkpoint.place] = index }
+        self.indexes = indexes
+        parents = checkpoints.map { checkpoint in
+            checkpoint.parentID.flatMap { indexes[CheckpointPlace(namespace: checkpoint.place.namespace, id: $0)] }
+        }
+        var children = [[Int]](repeating: [], count: checkpoints.count)
+        for (index, parent) in parents.enumerated() {
+            if let parent, parent != index { children[parent].append(index) }
+        }
+        self.children = children
+        inlineOrStored = checkpoints.map { checkpoint in
+            guard let content = checkpoint.content else { return [] }
+            let stored = content.versions.filter { version in
+                let key = ThreadOutline.BlobKey(namespace: checkpoint.place.namespace, version: version)
+                return outline.blobs[key] ?? false
+            }
+            return content.inlineChannels.union(stored.map(\.channel))
+        }
+        writtenChannels = checkpoints.map { Set((outline.writes[$0.place] ?? []).map(\.channel)) }
+    }
+
+    func checkpoint(_ index: Int) -> CheckpointOutline { outline.checkpoints[index] }
+
+    /// Whether the checkpoint itself leads to a value of the channel, in its document or in a blob.
+    func hasValue(_ channel: Identifier, at index: Int) -> Bool {
+        inlineOrStored[index].contains(channel)
+    }
+
+    func writes(at index: Int) -> [ThreadOutline.Write] {
+        outline.writes[outline.checkpoints[index].place] ?? []
+    }
+
+    /// Costs, for all checkpoints together, one walk over the thread a channel.
+    mutating func source(of channel: Identifier, from start: Int) -> Source {
+        var known = sources[channel] ?? [Source?](repeating: nil, count: outline.checkpoints.count)
+        var path: [Int] = []
+        var visited: Set<Int> = []
+        var next: Int? = start
+        var source = Source(seed: nil, isWritten: false, isObscured: false)
+        while let current = next, visited.insert(current).inserted {
+            if let found = known[current] {
+                source = found
+                break
+            }
+            path.append(current)
+            next = hasValue(channel, at: current) ? nil : parents[current]
+        }
+        for index in path.reversed() {
+            if hasValue(channel, at: index) { source.seed = index }
+            source.isWritten = source.isWritten || writtenChannels[index].contains(channel)
+            source.isObscured = source.isObscured || checkpoint(index).content == nil
+            known[index] = source
+        }
+        sources[channel] = known
+        return source
+    }
+}

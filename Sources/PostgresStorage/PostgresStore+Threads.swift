@@ -1,0 +1,199 @@
+package import Checkpoints
+import Synchronization
+
+extension PostgresStore: ThreadStore {
+    /// In the order of the database's keys, which is that of their bytes unless another program made the tables.
+    package func threads(
+        of tenant: Tenant,
+        after last: Identifier?,
+        limit: Int
+    ) async throws(StoreError) -> [ThreadSummary] {
+        var found: [ThreadKey] = []
+        var last = last.map { ThreadKey($0, tenant: tenant) }
+        while found.count < limit {
+            let page = try await threads(after: last, limit: limit)
+            found += page.filter { $0.tenant == tenant }
+            last = page.last
+            if page.count < limit { break }
+        }
+        return try await summaries(of: Array(found.prefix(limit)))
+    }
+
+    package func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? {
+        try await summaries(of: [thread]).first
+    }
+
+    /// In the order given; those that have nothing are left out.
+    private func summaries(of threads: [ThreadKey]) async throws(StoreError) -> [ThreadSummary] {
+        guard !threads.isEmpty else { return [] }
+        var parameters = PostgresParameters()
+        parameters.add(texts: threads.map(\.storedID))
+        let statement = PostgresStatement(Self.summaries, parameters)
+        let found = try await ask("read threads", statement) { result in
+            var found: [Identifier: [NamespaceSummary]] = [:]
+            for row in 0..<result.rowCount {
+                let counts = RowCounts(
+                    checkpoints: result.integer(row, 2),
+                    blobs: result.integer(row, 3),
+                    writes: result.integer(row, 4),
+                    bytes: result.integer(row, 5)
+                )
+                found[result.identifier(row, 0), default: []].append(
+                    NamespaceSummary(
+                        namespace: result.identifier(row, 1),
+                        first: result.step(row, 6),
+                        head: result.step(row, 8),
+                        counts: counts
+                    )
+                )
+            }
+            return found
+        }
+        return threads.compactMap { thread in
+            found[thread.storedID].map { ThreadSummary(thread: thread, namespaces: $0) }
+        }
+    }
+
+    package func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome {
+        let target = ThreadKey(target, tenant: source.tenant)
+        guard target != source else { return .done }
+        let outcome = Mutex(CopyOutcome.done)
+        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+            var parameters = PostgresParameters()
+            parameters.add(target.storedID)
+            parameters.add(source.storedID)
+            var isEmpty = true
+            var isCopy = true
+            try transaction.run([PostgresStatement(Self.targetState, parameters)]) { _, result in
+                isEmpty = result.isTrue(0, 0)
+                isCopy = result.isTrue(0, 1)
+            }
+            outcome.withLock { $0 = isEmpty || isCopy ? .done : .targetExists }
+            if isEmpty { try transaction.run([PostgresStatement(Self.copy, parameters)]) }
+        }
+        try await perform(.edit(target, edit), "copy a thread")
+        return outcome.withLock { $0 }
+    }
+
+    /// Finds the threads in one snapshot, then changes each in a transaction of its own.
+    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError) {
+        guard !runs.isEmpty else { return }
+        var parameters = PostgresParameters()
+        parameters.add(strings: runs)
+        let threads = try await ask("find runs", PostgresStatement(Self.threadsOfRuns, parameters)) { result in
+            (0..<result.rowCount).map { ThreadKey(storedID: result.identifier($0, 0)) }
+        }
+        for thread in threads where thread.tenant == tenant {
+            let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+                let stored = try StoredOutline(thread, transaction)
+                let plan = stored.plan { outline, isSnapshot throws(StoreError) in
+                    try PrunePlan(deletingRuns: runs, of: outline, isSnapshot: isSnapshot)
+                }
+                try transaction.run(stored.statements(for: plan))
+            }
+            try await perform(.edit(thread, edit), "delete runs")
+        }
+    }
+
+    package func prune(
+        _ thread: ThreadKey,
+        _ strategy: PruneStrategy,
+        isDryRun: Bool
+    ) async throws(StoreError) -> PruneReport {
+        let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
+        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+            let stored = try StoredOutline(thread, transaction)
+            let plan = stored.plan { outline, isSnapshot throws(StoreError) in
+                switch strategy {
+                case .delete: PrunePlan(deletingAllOf: outline)
+                case .keepLatest(let count):
+                    try PrunePlan(keepingLast: count, of: outline, isSnapshot: isSnapshot)
+                }
+            }
+            let pruned = PruneReport(thread: thread, removed: stored.counts(of: plan), kept: plan.keptCount)
+            report.withLock { $0 = pruned }
+            if !isDryRun { try transaction.run(stored.statements(for: plan)) }
+        }
+        try await perform(.edit(thread, edit), "prune a thread")
+        return report.withLock { $0 }
+    }
+
+    // MARK: - Statements
+
+    /// Threads, namespaces, four counts, and the first and the newest checkpoint with their `ts`.
+    private static let summaries = StatementText(
+        "summaries",
+        """
+        WITH rows AS (
+            SELECT thread_id, checkpoint_ns, 1 AS checkpoints, 0 AS blobs, 0 AS writes, checkpoint_id,
+                \(StoredOutline.checkpointBytes) AS bytes
+            FROM checkpoints WHERE thread_id = ANY ($1)
+            UNION ALL
+            SELECT thread_id, checkpoint_ns, 0, 1, 0, NULL, coalesce(pg_column_size(blob), 0)
+            FROM checkpoint_blobs WHERE thread_id = ANY ($1)
+            UNION ALL
+            SELECT thread_id, checkpoint_ns, 0, 0, 1, NULL, coalesce(pg_column_size(blob), 0)
+            FROM checkpoint_writes WHERE thread_id = ANY ($1)
+        ), summed AS (
+            SELECT thread_id, checkpoint_ns, sum(checkpoints)::int8 AS checkpoints, sum(blobs)::int8 AS blobs,
+                sum(writes)::int8 AS writes, sum(bytes)::int8 AS bytes,
+                min(checkpoint_id COLLATE "C") AS first, max(checkpoint_id COLLATE "C") AS head
+            FROM rows GROUP BY thread_id, checkpoint_ns
+        )
+        SELECT summed.thread_id, summed.checkpoint_ns, checkpoints, blobs, writes, bytes, first, \(time("oldest")),
+            head, \(time("newest"))
+        FROM summed
+        LEFT JOIN checkpoints AS oldest ON (oldest.thread_id, oldest.checkpoint_ns, oldest.checkpoint_id)
+            = (summed.thread_id, summed.checkpoint_ns, summed.first)
+        LEFT JOIN checkpoints AS newest ON (newest.thread_id, newest.checkpoint_ns, newest.checkpoint_id)
+            = (summed.thread_id, summed.checkpoint_ns, summed.head)
+        """
+    )
+
+    private static func time(_ table: String) -> String {
+        """
+        CASE WHEN jsonb_typeof(\(table).checkpoint -> 'ts') = 'string' THEN \(table).checkpoint ->> 'ts' END
+        """
+    }
+
+    /// Whether the target, `$1`, has nothing, and whether it has every checkpoint of the source, `$2`.
+    private static let targetState = StatementText(
+        "copy_target",
+        """
+        SELECT NOT EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = $1)
+                AND NOT EXISTS (SELECT 1 FROM checkpoint_blobs WHERE thread_id = $1)
+                AND NOT EXISTS (SELECT 1 FROM checkpoint_writes WHERE thread_id = $1),
+            NOT EXISTS (
+                SELECT 1 FROM checkpoints AS source WHERE thread_id = $2 AND NOT EXISTS (
+                    SELECT 1 FROM checkpoints AS target
+                    WHERE target.thread_id = $1 AND target.checkpoint_ns = source.checkpoint_ns
+                        AND target.checkpoint_id = source.checkpoint_id
+                )
+            )
+        """
+    )
+
+    /// One statement, and so of one snapshot; no value leaves the database.
+    private static let copy: StatementText = {
+        func insertion(_ table: String, _ columns: String) -> String {
+            "INSERT INTO \(table) (thread_id, \(columns)) SELECT $1, \(columns) FROM \(table) WHERE thread_id = $2"
+        }
+        let checkpoints = insertion(
+            "checkpoints",
+            """
+            checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata,
+            milepost_checkpoint, milepost_metadata, milepost_digest
+            """
+        )
+        let blobs = insertion("checkpoint_blobs", "checkpoint_ns, channel, version, type, blob")
+        let writes = insertion(
+            "checkpoint_writes", "checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob, task_path")
+        return StatementText("copy", "WITH copied AS (\(checkpoints)), valued AS (\(blobs)) \(writes)")
+    }()
+
+    /// What `jsonb` holds of a run's name may be another name's too: the exact text is compared later.
+    private static let threadsOfRuns = StatementText(
+        "threads_of_runs",
+        "SELECT DISTINCT thread_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY ($1)"
+    )
+}

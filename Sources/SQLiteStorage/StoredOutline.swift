@@ -1,0 +1,121 @@
+import Checkpoints
+import GRDB
+
+/// What pruning must know of a thread's rows.
+struct StoredOutline {
+    struct Blob {
+        let key: ThreadOutline.BlobKey
+        let row: Int64
+        let base: Int64?
+        /// Of the payload.
+        let bytes: Int
+    }
+
+    private(set) var outline = ThreadOutline()
+    private(set) var blobs: [Blob] = []
+    /// What a checkpoint's row takes, and how many writes follow it in rows of how many bytes.
+    private(set) var counts: [CheckpointPlace: RowCounts] = [:]
+
+    /// Holds the keys of the thread's rows, and a document at a time.
+    init(_ thread: ThreadKey, _ number: Int64?, _ db: Database) throws {
+        if let number { try readBlobs(number, db) }
+        let unreadable = try readWrites(thread, number, db)
+        if let number { try readCheckpoints(thread, number, unreadable, db) }
+    }
+
+    var total: RowCounts {
+        var total = RowCounts(blobs: blobs.count, bytes: blobs.reduce(0) { $0 + $1.bytes })
+        for counts in counts.values { total += counts }
+        return total
+    }
+
+    private mutating func readBlobs(_ number: Int64, _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT blob, checkpoint_ns, channel, version, base, length(payload), type
+                FROM blobs WHERE thread = ? ORDER BY blob
+                """
+        )
+        try statement.forEachRow {
+            $0.bind(number)
+        } _: { row in
+            let version = ChannelVersion(channel: row.identifier(2), version: row.packedVersion(3))
+            let key = ThreadOutline.BlobKey(namespace: row.identifier(1), version: version)
+            let bytes = row.optionalInteger(5)
+            blobs.append(
+                Blob(key: key, row: row.integer(0), base: row.optionalInteger(4), bytes: Int(bytes ?? 0))
+            )
+            outline.blobs[key] = bytes != nil && row.text(6) != "empty"
+            return true
+        }
+    }
+
+    /// Returns the places where something cannot be read.
+    private mutating func readWrites(
+        _ thread: ThreadKey,
+        _ number: Int64?,
+        _ db: Database
+    ) throws -> Set<CheckpointPlace> {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT task_id, encoding, payload FROM writes
+                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
+                """
+        )
+        var unreadable: Set<CheckpointPlace> = []
+        for (id, namespace) in try SQLiteStore.placesOfWrites(thread, number, db) {
+            let place = CheckpointPlace(namespace: namespace, id: id)
+            try statement.forEachRow {
+                $0.bind(CheckpointKey(thread: thread, namespace: namespace, id: id))
+            } _: { row in
+                counts[place, default: RowCounts()].bytes += row.bytes(2)?.count ?? 0
+                do {
+                    let stored = try row.stored(encoding: 1, payload: 2)
+                    let writes = try StoredWrites.decoded(stored.value(), task: row.packed(0))
+                    counts[place, default: RowCounts()].writes += writes.count
+                    outline.writes[place, default: []] += writes.map {
+                        ThreadOutline.Write(taskID: $0.taskID, channel: $0.channel)
+                    }
+                } catch let error as StoreError where error.kind == .corrupt {
+                    unreadable.insert(place)
+                }
+                return true
+            }
+        }
+        return unreadable
+    }
+
+    private mutating func readCheckpoints(
+        _ thread: ThreadKey,
+        _ number: Int64,
+        _ unreadable: Set<CheckpointPlace>,
+        _ db: Database
+    ) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
+                FROM checkpoints WHERE thread = ?
+                """
+        )
+        try statement.forEachRow {
+            $0.bind(number)
+        } _: { row in
+            let place = CheckpointPlace(namespace: row.identifier(0), id: row.identifier(1))
+            let parentID = row.optionalPacked(2)
+            counts[place, default: RowCounts()] += RowCounts(checkpoints: 1, bytes: row.bytes(4)?.count ?? 0)
+            do {
+                let texts = try StoredCheckpoint.texts(in: row, from: 3)
+                let key = CheckpointKey(thread: thread, namespace: place.namespace, id: place.id)
+                let checkpoint = Checkpoint(
+                    key: key, parentID: parentID, document: texts.document, metadata: texts.metadata)
+                outline.checkpoints.append(
+                    unreadable.contains(place)
+                        ? CheckpointOutline(unreadable: place, parentID: parentID) : CheckpointOutline(checkpoint)
+                )
+            } catch let error as StoreError where error.kind == .corrupt {
+                outline.checkpoints.append(CheckpointOutline(unreadable: place, parentID: parentID))
+            }
+            return true
+        }
+    }
+}

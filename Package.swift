@@ -25,6 +25,7 @@ let package = Package(
     targets: [
         .target(name: "JSON"),
         .target(name: "Checkpoints", dependencies: ["JSON"]),
+        .target(name: "Serde", dependencies: ["JSON"]),
         .target(name: "CDictionary", exclude: ["dictionary-1"]),
         .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
@@ -37,6 +38,7 @@ let package = Package(
                 "CZstd",
                 "Checkpoints",
                 "JSON",
+                "Serde",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
@@ -105,6 +107,7 @@ let package = Package(
                 "JSON",
                 "PostgresStorage",
                 "SQLiteStorage",
+                "Serde",
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]

@@ -52,6 +52,7 @@ CASES = [
     ("import_graph", SERVER, "import GRDB\n"),
     ("import_graph", "Sources/Checkpoints/Planted.swift", "import CZstd\n"),
     ("import_graph", "Sources/CheckpointAPI/Planted.swift", "import CXXHash\n"),
+    ("import_graph", "Sources/Serde/Planted.swift", "import NIOCore\n"),
     ("import_graph", SERVER, "import Configuration\n"),
     ("import_graph", TEST, "@testable import JSON\n"),
     ("import_graph", "Sources/Planted/Planted.swift", "let planted = 1\n"),

@@ -1,4 +1,5 @@
 package import JSON
+package import Serde
 
 /// A checkpoint as LangGraph's `SqliteSaver` keeps it, values and all, taken apart as its `PostgresSaver` and the Agentex
 /// client do: what JSON has a form for stays in the document, every other channel value is a blob.

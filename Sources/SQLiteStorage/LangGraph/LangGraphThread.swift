@@ -2,6 +2,7 @@ import CXXHash
 import Checkpoints
 import GRDB
 import JSON
+import Serde
 
 /// A thread of a `SqliteSaver` file as one snapshot sees it.
 struct LangGraphThread {

@@ -1,5 +1,6 @@
 import JSON
 import SQLiteStorage
+import Serde
 import Testing
 
 @Suite("Checkpoints of LangGraph's SqliteSaver")

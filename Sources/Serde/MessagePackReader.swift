@@ -2,7 +2,7 @@ package import JSON
 
 /// Walks msgpack as ormsgpack writes it, the serialiser of LangGraph, without understanding its extension types.
 ///
-/// https://github.com/msgpack/msgpack/blob/master/spec.md
+/// It never trusts a length: damaged bytes end in a `Failure`. https://github.com/msgpack/msgpack/blob/master/spec.md
 package struct MessagePackReader {
     package enum Token: Equatable {
         case null
@@ -22,19 +22,31 @@ package struct MessagePackReader {
     /// What the bytes are that cannot be read, or have no form in JSON.
     package struct Failure: Error, Equatable {
         package let detail: String
+
+        package init(detail: String) {
+            self.detail = detail
+        }
     }
 
     /// Containers within containers that a value may have: more than LangGraph's own reader takes.
     private static let maximumDepth = 1_000
 
     private let bytes: [UInt8]
-    package private(set) var position = 0
+    private let end: Int
+    package private(set) var position: Int
 
     package init(_ bytes: [UInt8]) {
-        self.bytes = bytes
+        self.init(bytes, in: bytes.indices)
     }
 
-    package var isAtEnd: Bool { position == bytes.count }
+    /// Walks a part of `bytes`, such as what an extension holds; positions stay those in `bytes`.
+    package init(_ bytes: [UInt8], in range: Range<Int>) {
+        self.bytes = bytes
+        position = range.lowerBound
+        end = range.upperBound
+    }
+
+    package var isAtEnd: Bool { position == end }
 
     package mutating func next() throws(Failure) -> Token {
         let byte = try take(1).first ?? 0
@@ -76,7 +88,7 @@ package struct MessagePackReader {
             default: break
             }
             // Each value has a byte at least.
-            guard left <= bytes.count - position else { throw Failure(detail: "it ends in the middle") }
+            guard left <= end - position else { throw Failure(detail: "it ends in the middle") }
         }
         return start..<position
     }
@@ -132,7 +144,7 @@ package struct MessagePackReader {
     }
 
     private mutating func range(_ count: Int) throws(Failure) -> Range<Int> {
-        guard count <= bytes.count - position else { throw Failure(detail: "it ends in the middle") }
+        guard count <= end - position else { throw Failure(detail: "it ends in the middle") }
         defer { position += count }
         return position..<position + count
     }

@@ -101,6 +101,11 @@ let package = Package(
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"]),
         .testTarget(
+            name: "SerdeTests",
+            dependencies: ["JSON", "Serde", "TestSupport"],
+            exclude: ["golden"]
+        ),
+        .testTarget(
             name: "StorageTests",
             dependencies: [
                 "Checkpoints",

@@ -11,6 +11,7 @@ CASES = [
     ("public_declaration", JSON, "public import Glibc\n"),
     ("public_declaration", JSON, "open class Planted {}\n"),
     ("public_declaration", JSON, "struct Planted {\n    public(set) var x = 1\n}\n"),
+    ("public_declaration", "Sources/milepost/Planted.swift", "public struct Planted {}\n"),
     ("unstructured_task", SERVER, "func planted() {\n    Task { work() }\n}\n"),
     ("unstructured_task", SERVER, "func planted() {\n    Task.detached { work() }\n}\n"),
     ("unstructured_task", SERVER, "func planted() {\n    Task(priority: .high) { work() }\n}\n"),
@@ -52,7 +53,9 @@ CASES = [
     ("import_graph", SERVER, "import GRDB\n"),
     ("import_graph", "Sources/Checkpoints/Planted.swift", "import CZstd\n"),
     ("import_graph", "Sources/CheckpointAPI/Planted.swift", "import CXXHash\n"),
+    ("import_graph", SERVER, "import AsyncHTTPClient\n"),
     ("import_graph", "Sources/Serde/Planted.swift", "import NIOCore\n"),
+    ("import_graph", "Sources/MilepostClient/Planted.swift", "import Checkpoints\n"),
     ("import_graph", SERVER, "import Configuration\n"),
     ("import_graph", TEST, "@testable import JSON\n"),
     ("import_graph", "Sources/Planted/Planted.swift", "let planted = 1\n"),
@@ -68,6 +71,7 @@ CASES = [
 
 # Path, text: nothing may be reported.
 CLEAN = [
+    ("Sources/MilepostClient/Clean.swift", "public struct Clean: Sendable {}\n"),
     (JSON, "// public struct Clean {}\nlet clean = \"public struct Clean {}\"\n"),
     (SERVER, "let clean = open(path, 0)\nfunc open() -> Int { 1 }\n"),
     (SERVER, "func clean() async throws {\n    try await Task.sleep(for: .zero)\n    _ = Task.isCancelled\n}\n"),

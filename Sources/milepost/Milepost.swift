@@ -16,7 +16,10 @@ struct Milepost: AsyncParsableCommand {
             then point agents at http://localhost:5003.
             """,
         version: Version.current,
-        subcommands: [Serve.self, Verify.self, Export.self, Import.self, Migrate.self]
+        subcommands: [
+            Serve.self, Verify.self, Export.self, Import.self, Migrate.self,
+            Threads.self, History.self, Show.self, Diff.self,
+        ]
     )
 
     static func main() async {

@@ -9,9 +9,9 @@ enum Output {
         print(text)
     }
 
-    /// A JSON value on a line of its own, on standard output.
+    /// A JSON value on a line of its own, on standard output, with what a terminal would obey escaped.
     static func json(_ value: JSONValue) {
-        print(String(decoding: value.text.bytes, as: UTF8.self))
+        print(TerminalText.escaped(String(decoding: value.text.bytes, as: UTF8.self)))
     }
 
     /// A line for whoever waits, on standard error.

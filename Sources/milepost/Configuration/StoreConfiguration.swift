@@ -2,7 +2,6 @@ import Checkpoints
 import Glibc
 import PostgresStorage
 import SQLiteStorage
-import SystemPackage
 
 /// The store that a `--store` URL names.
 enum StoreConfiguration: Hashable {
@@ -42,18 +41,7 @@ enum StoreConfiguration: Hashable {
     }
 
     private static func password(in file: String) throws(StartError) -> String {
-        do {
-            let descriptor = try FileDescriptor.open(FilePath(file), .readOnly)
-            let bytes = try descriptor.closeAfter {
-                var bytes = [UInt8](repeating: 0, count: 1 << 12)
-                let count = try bytes.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-                return bytes.prefix(count)
-            }
-            let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-            return String(decoding: line, as: UTF8.self)
-        } catch {
-            throw .machine("cannot read the password file \(file): \(error); check store-password-file")
-        }
+        try SecretFile.read(file, what: "password", option: "store-password-file")
     }
 
     /// Opens it; what does not exist is made.

@@ -77,7 +77,11 @@ struct Change: PostgresWork {
 
     var isAlone: Bool {
         switch kind {
-        case .put, .writes, .rows: isSeparate || byteCount > Self.largestShared
+        case .put, .rows: isSeparate || byteCount > Self.largestShared
+        case .writes(let groups, _):
+            // Groups of two kinds may become as many statements as there are writes.
+            isSeparate || byteCount > Self.largestShared
+                || groups.count > 1 && groups.reduce(0) { $0 + $1.writes.count } > Self.mostMixed
         case .deleteThread, .edit, .probe: true
         }
     }
@@ -91,6 +95,8 @@ struct Change: PostgresWork {
         }
     }
 
+    /// Writes of two kinds that share a transaction with others at most.
+    private static let mostMixed = 32
     /// In bytes: what PostgreSQL compresses in a session of its own beside the others'.
     private static let largestShared = 128 << 10
 

@@ -19,7 +19,7 @@ struct HistoryQuery: Sendable {
         parameters.add(texts: Set(channels))
         if let id { parameters.add(id) }
         let statement = PostgresStatement(id == nil ? Self.newest : Self.named, parameters)
-        return Read(Self.operation, statement) {
+        return Read(Self.operation, statement, isAlone: true) {
             answer(.failure($0))
         } finish: { result in
             answer(.success(try histories(from: result)))
@@ -79,12 +79,13 @@ struct HistoryQuery: Sendable {
             "history_" + name,
             """
             WITH RECURSIVE target AS MATERIALIZED (
-                SELECT parent_checkpoint_id FROM checkpoints
+                SELECT checkpoint_id, parent_checkpoint_id FROM checkpoints
                 WHERE thread_id = $1 AND checkpoint_ns = $2 \(condition)
             ), walked (id, parent, before, after) AS (
-                SELECT NULL::text COLLATE "C", parent_checkpoint_id::text COLLATE "C", $3::text[], $3::text[] FROM target
+                -- A null that has the column's own collation, so that the indexes serve the joins below.
+                SELECT CASE WHEN false THEN checkpoint_id END, parent_checkpoint_id, $3::text[], $3::text[] FROM target
                 UNION
-                SELECT checkpoint_id::text COLLATE "C", parent_checkpoint_id::text COLLATE "C", walked.after, ARRAY(
+                SELECT checkpoint_id, parent_checkpoint_id, walked.after, ARRAY(
                     SELECT looking.channel FROM unnest(walked.after) AS looking (channel)
                     WHERE NOT \(hasInlineValue) AND NOT EXISTS (
                         SELECT 1 FROM checkpoint_blobs AS stored

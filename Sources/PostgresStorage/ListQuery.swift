@@ -11,7 +11,7 @@ struct ListQuery: Sendable {
     private static let largestPage = 1_000
 
     private let query: CheckpointQuery
-    private let deadline = ContinuousClock.now + PostgresLimits.patience
+    private let deadline: ContinuousClock.Instant
     /// The filter as the server compares it; nil when it does not.
     private var filter: JSONText?
     private var found: [Checkpoint] = []
@@ -25,6 +25,7 @@ struct ListQuery: Sendable {
 
     init(_ query: CheckpointQuery) {
         self.query = query
+        deadline = .now + (query.scope.isTenant ? PostgresLimits.deletion : PostgresLimits.patience)
         rows = query.limit
         let text = query.metadataFilter?.text
         last = query.after.map { after in
@@ -35,7 +36,7 @@ struct ListQuery: Sendable {
     }
 
     func read(then answer: @escaping @Sendable (Result<CheckpointPage, StoreError>) -> Void) -> Read {
-        var read = Read(Self.operation, until: deadline, statement, isAlone: isSlow) {
+        var read = Read(Self.operation, until: deadline, statement, isAlone: isSlow, isScan: query.scope.isTenant) {
             answer(.failure($0))
         } finish: { result in
             var next = self
@@ -62,8 +63,7 @@ struct ListQuery: Sendable {
     }
 
     private var isSlow: Bool {
-        if case .tenant = query.scope { return true }
-        return query.metadataFilter != nil || query.limit > 100 || !query.parts.isEmpty
+        query.metadataFilter != nil || query.limit > 100 || !query.parts.isEmpty
     }
 
     private mutating func take(_ result: borrowing PostgresResult) throws {
@@ -90,9 +90,11 @@ struct ListQuery: Sendable {
         var parameters = PostgresParameters()
         parameters.add(Int64(rows))
         var shape = Shape()
-        if case .thread(let thread) = query.scope {
+        switch query.scope {
+        case .thread(let thread):
             shape.insert(.thread)
             parameters.add(thread.storedID)
+        case .tenant(let tenant): parameters.add(tenant.idPrefix)
         }
         func add(_ condition: Shape, _ value: Identifier?) {
             guard let value else { return }
@@ -134,13 +136,13 @@ struct ListQuery: Sendable {
         /// `PostgresSchema`.
         private var statement: StatementText {
             var conditions: [String] = []
-            var next = 2
+            var next = 3
             func add(_ part: Shape, _ count: Int = 1, _ condition: (Int) -> String) {
                 guard contains(part) else { return }
                 conditions.append(condition(next))
                 next += count
             }
-            add(.thread) { "thread_id = $\($0)" }
+            conditions.append(contains(.thread) ? "thread_id = $2" : Tenant.condition(2))
             add(.namespace) { "checkpoint_ns = $\($0)" }
             add(.id) { "checkpoint_id = $\($0)" }
             add(.before) { "checkpoint_id COLLATE \"C\" < $\($0)" }
@@ -159,15 +161,20 @@ struct ListQuery: Sendable {
             }
             let thread = contains(.thread) ? "" : ", thread_id COLLATE \"C\" DESC"
             let namespace = contains(.namespace) ? "" : ", checkpoint_ns COLLATE \"C\" DESC"
-            let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
             return StatementText(
                 "list_\(rawValue)",
                 """
                 SELECT thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, \(StoredCheckpoint.texts)
-                FROM checkpoints \(condition)
+                FROM checkpoints WHERE \(conditions.joined(separator: " AND "))
                 ORDER BY checkpoint_id COLLATE "C" DESC\(thread)\(namespace) LIMIT $1
                 """
             )
         }
+    }
+}
+
+extension CheckpointQuery.Scope {
+    fileprivate var isTenant: Bool {
+        if case .tenant = self { true } else { false }
     }
 }

@@ -11,6 +11,8 @@ struct PostgresFailure: Error {
     let message: String
     /// Whether the connection is gone, and with it what became of the statements sent.
     let isLost: Bool
+    /// Whether no COMMIT had been sent: then nothing happened.
+    var isBeforeCommit = false
 
     init(state: String = "", message: String, isLost: Bool = false) {
         self.state = state
@@ -22,6 +24,9 @@ struct PostgresFailure: Error {
     static func lost(_ message: String) -> PostgresFailure {
         PostgresFailure(message: message, isLost: true)
     }
+
+    /// It may have happened, and it can no longer be found out.
+    static let undecided = PostgresFailure(state: "MP001", message: "the head is another, and the put may be below it")
 
     /// Whether a value is one that a type does not take: class 22.
     var isAboutData: Bool { state.hasPrefix("22") }

@@ -8,6 +8,8 @@ struct Read: PostgresWork {
     let statement: PostgresStatement
     /// Whether it may take so long that no other should wait for it.
     let isAlone: Bool
+    /// Whether it looks at whole tables; then it is alone too, and may take as long as a deletion.
+    let isScan: Bool
     /// Answers from what came, or says what else must be asked.
     let finish: @Sendable (borrowing PostgresResult) throws -> Read?
     /// What to ask instead where a parameter is one that its type does not take.
@@ -16,16 +18,18 @@ struct Read: PostgresWork {
 
     init(
         _ operation: String,
-        until deadline: ContinuousClock.Instant = .now + PostgresLimits.patience,
+        until deadline: ContinuousClock.Instant? = nil,
         _ statement: PostgresStatement,
         isAlone: Bool = false,
+        isScan: Bool = false,
         refuse: @escaping @Sendable (StoreError) -> Void,
         finish: @escaping @Sendable (borrowing PostgresResult) throws -> Read?
     ) {
         self.operation = operation
-        self.deadline = deadline
+        self.deadline = deadline ?? .now + (isScan ? PostgresLimits.deletion : PostgresLimits.patience)
         self.statement = statement
-        self.isAlone = isAlone
+        self.isAlone = isAlone || isScan
+        self.isScan = isScan
         self.refuse = refuse
         self.finish = finish
     }
@@ -130,7 +134,8 @@ final class PostgresReaders: Sendable {
         while let current = next {
             next = nil
             var isDone = false
-            let statements = isBegun ? [current.statement] : [PostgresStatement(begin), current.statement]
+            let beginning = [PostgresStatement(begin)] + (read.isScan ? [PostgresStatement(scanSettings)] : [])
+            let statements = (isBegun ? [] : beginning) + [current.statement]
             let failures: [PostgresFailure?]
             do throws(PostgresFailure) {
                 failures = try connection.run([statements], until: deadline) { _, index, result in
@@ -145,11 +150,11 @@ final class PostgresReaders: Sendable {
             }
             isBegun = true
             guard let failure = failures[0] else { continue }
+            if isDone && next == nil { return }
             if connection.needsRollback {
                 try connection.run(PostgresStatement(rollback), until: deadline)
                 isBegun = false
             }
-            if isDone && next == nil { return }
             if let other = failure.isAboutData ? current.alternative?() : nil {
                 next = other
             } else if failure.isTransient {
@@ -163,6 +168,14 @@ final class PostgresReaders: Sendable {
     }
 
     private static let begin = StatementText("begin_read", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    /// A look at a whole table may take long, and is sooner done in the order of its pages.
+    private static let scanSettings = StatementText(
+        "scan_settings",
+        """
+        SELECT set_config('statement_timeout', '\(Int(PostgresLimits.deletion / .milliseconds(1)))', true),
+            set_config('enable_seqscan', 'on', true)
+        """
+    )
     private static let commit = StatementText("commit_read", "COMMIT")
     private static let rollback = StatementText("rollback_read", "ROLLBACK")
 

@@ -28,4 +28,19 @@ extension PostgresResult {
         guard let id = optionalIdentifier(row, column) else { return nil }
         return NamespaceSummary.Step(id: id, time: optionalIdentifier(row, column + 1)?.text)
     }
+
+    /// Columns namespace, four counts, and the first and the newest checkpoint, after the thread's.
+    func namespaceSummary(_ row: Int) -> NamespaceSummary {
+        NamespaceSummary(
+            namespace: identifier(row, 1),
+            first: step(row, 6),
+            head: step(row, 8),
+            counts: RowCounts(
+                checkpoints: integer(row, 2),
+                blobs: integer(row, 3),
+                writes: integer(row, 4),
+                bytes: integer(row, 5)
+            )
+        )
+    }
 }

@@ -18,11 +18,12 @@ extension PostgresStore: DirectStore {
         let edit = ThreadEdit { transaction throws(PostgresFailure) in
             let found = try transaction.head(of: checkpoint.key)
             if head.allows(checkpoint, head: found) {
+                outcome.withLock { $0 = .stored }
                 let batch = WriteBatch(checkpoint, blobs, isRewritten: transaction.isRewritten)
                 return try transaction.run(batch.statements)
             }
             // The answer to its first time may have been lost, and another have come since.
-            guard !transaction.isInDoubt else { throw .lost("the head is another, and the put may have been stored") }
+            guard !transaction.isInDoubt else { throw .undecided }
             outcome.withLock { $0 = .refused(head: found?.key.id) }
         }
         writer.add(Change(.edit(checkpoint.key.thread, edit), operation) { answer($0.map { outcome.withLock { $0 } }) })

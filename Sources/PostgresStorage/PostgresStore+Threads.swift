@@ -8,49 +8,59 @@ extension PostgresStore: ThreadStore {
         after last: Identifier?,
         limit: Int
     ) async throws(StoreError) -> [ThreadSummary] {
-        var found: [ThreadKey] = []
-        var last = last.map { ThreadKey($0, tenant: tenant) }
-        while found.count < limit {
-            let page = try await threads(after: last, limit: limit)
-            found += page.filter { $0.tenant == tenant }
-            last = page.last
-            if page.count < limit { break }
+        var parameters = PostgresParameters()
+        parameters.add(Int64(limit))
+        parameters.add(tenant.idPrefix)
+        if let last { parameters.add(ThreadKey(last, tenant: tenant).storedID) }
+        let statement = PostgresStatement(last == nil ? Self.firstThreads : Self.nextThreads, parameters)
+        return try await answered { answer in
+            readers.add(
+                Read("list threads", statement, isScan: true) {
+                    answer(.failure($0))
+                } finish: { result in
+                    let threads = (0..<result.rowCount).map { ThreadKey(storedID: result.identifier($0, 0)) }
+                    return Self.summaries(of: threads.filter { $0.tenant == tenant }, then: answer)
+                }
+            )
         }
-        return try await summaries(of: Array(found.prefix(limit)))
     }
 
     package func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? {
-        try await summaries(of: [thread]).first
+        let found: [ThreadSummary] = try await answered { readers.add(Self.summaries(of: [thread], then: $0)) }
+        return found.first
+    }
+
+    private typealias Answer<Value> = @Sendable (Result<Value, StoreError>) -> Void
+
+    private func answered<Value: Sendable>(_ ask: (@escaping Answer<Value>) -> Void) async throws(StoreError) -> Value {
+        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+            ask { continuation.resume(returning: $0) }
+        }
+        return try result.get()
     }
 
     /// In the order given; those that have nothing are left out.
-    private func summaries(of threads: [ThreadKey]) async throws(StoreError) -> [ThreadSummary] {
-        guard !threads.isEmpty else { return [] }
+    private static func summaries(
+        of threads: [ThreadKey],
+        then answer: @escaping Answer<[ThreadSummary]>
+    ) -> Read {
         var parameters = PostgresParameters()
         parameters.add(texts: threads.map(\.storedID))
-        let statement = PostgresStatement(Self.summaries, parameters)
-        let found = try await ask("read threads", statement) { result in
+        return Read("read threads", PostgresStatement(summaries, parameters), isScan: true) {
+            answer(.failure($0))
+        } finish: { result in
             var found: [Identifier: [NamespaceSummary]] = [:]
             for row in 0..<result.rowCount {
-                let counts = RowCounts(
-                    checkpoints: result.integer(row, 2),
-                    blobs: result.integer(row, 3),
-                    writes: result.integer(row, 4),
-                    bytes: result.integer(row, 5)
-                )
-                found[result.identifier(row, 0), default: []].append(
-                    NamespaceSummary(
-                        namespace: result.identifier(row, 1),
-                        first: result.step(row, 6),
-                        head: result.step(row, 8),
-                        counts: counts
-                    )
-                )
+                found[result.identifier(row, 0), default: []].append(result.namespaceSummary(row))
             }
-            return found
-        }
-        return threads.compactMap { thread in
-            found[thread.storedID].map { ThreadSummary(thread: thread, namespaces: $0) }
+            answer(
+                .success(
+                    threads.compactMap { thread in
+                        found[thread.storedID].map { ThreadSummary(thread: thread, namespaces: $0) }
+                    }
+                )
+            )
+            return nil
         }
     }
 
@@ -76,12 +86,21 @@ extension PostgresStore: ThreadStore {
     }
 
     /// Finds the threads in one snapshot, then changes each in a transaction of its own.
-    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError) {
+    package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) {
         guard !runs.isEmpty else { return }
         var parameters = PostgresParameters()
-        parameters.add(strings: runs)
-        let threads = try await ask("find runs", PostgresStatement(Self.threadsOfRuns, parameters)) { result in
-            (0..<result.rowCount).map { ThreadKey(storedID: result.identifier($0, 0)) }
+        parameters.add(texts: runs)
+        parameters.add(tenant.idPrefix)
+        let statement = PostgresStatement(Self.threadsOfRuns, parameters)
+        let threads: [ThreadKey] = try await answered { answer in
+            readers.add(
+                Read("find runs", statement, isScan: true) {
+                    answer(.failure($0))
+                } finish: { result in
+                    answer(.success((0..<result.rowCount).map { ThreadKey(storedID: result.identifier($0, 0)) }))
+                    return nil
+                }
+            )
         }
         for thread in threads where thread.tenant == tenant {
             let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
@@ -100,8 +119,9 @@ extension PostgresStore: ThreadStore {
         _ strategy: PruneStrategy,
         isDryRun: Bool
     ) async throws(StoreError) -> PruneReport {
+        let operation = "prune a thread"
         let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
-        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+        @Sendable func plan(_ transaction: EditTransaction) throws(PostgresFailure) -> [PostgresStatement] {
             let stored = try StoredOutline(thread, transaction)
             let plan = stored.plan { outline, isSnapshot throws(StoreError) in
                 switch strategy {
@@ -112,9 +132,18 @@ extension PostgresStore: ThreadStore {
             }
             let pruned = PruneReport(thread: thread, removed: stored.counts(of: plan), kept: plan.keptCount)
             report.withLock { $0 = pruned }
-            if !isDryRun { try transaction.run(stored.statements(for: plan)) }
+            return stored.statements(for: plan)
         }
-        try await perform(.edit(thread, edit), "prune a thread")
+        if isDryRun {
+            try await snapshots.performInSnapshot(operation) { transaction throws(PostgresFailure) in
+                _ = try plan(transaction)
+            }
+        } else {
+            let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+                try transaction.run(try plan(transaction))
+            }
+            try await perform(.edit(thread, edit), operation)
+        }
         return report.withLock { $0 }
     }
 
@@ -156,20 +185,23 @@ extension PostgresStore: ThreadStore {
         """
     }
 
-    /// Whether the target, `$1`, has nothing, and whether it has every checkpoint of the source, `$2`.
+    /// Whether the target, `$1`, has nothing, and whether it has every checkpoint of the source, `$2`, or that one has nothing.
     private static let targetState = StatementText(
         "copy_target",
         """
         SELECT NOT EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = $1)
                 AND NOT EXISTS (SELECT 1 FROM checkpoint_blobs WHERE thread_id = $1)
                 AND NOT EXISTS (SELECT 1 FROM checkpoint_writes WHERE thread_id = $1),
-            NOT EXISTS (
+            CASE WHEN EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = $2)
+            THEN NOT EXISTS (
                 SELECT 1 FROM checkpoints AS source WHERE thread_id = $2 AND NOT EXISTS (
                     SELECT 1 FROM checkpoints AS target
                     WHERE target.thread_id = $1 AND target.checkpoint_ns = source.checkpoint_ns
                         AND target.checkpoint_id = source.checkpoint_id
                 )
             )
+            ELSE NOT EXISTS (SELECT 1 FROM checkpoint_writes WHERE thread_id = $2)
+                AND NOT EXISTS (SELECT 1 FROM checkpoint_blobs WHERE thread_id = $2) END
         """
     )
 
@@ -194,6 +226,30 @@ extension PostgresStore: ThreadStore {
     /// What `jsonb` holds of a run's name may be another name's too: the exact text is compared later.
     private static let threadsOfRuns = StatementText(
         "threads_of_runs",
-        "SELECT DISTINCT thread_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY ($1)"
+        "SELECT DISTINCT thread_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY ($1) AND \(Tenant.condition(2))"
     )
+
+    private static let firstThreads = threads("first", "")
+    private static let nextThreads = threads("next", "thread_id > $3 AND")
+
+    /// Jumps from each thread of a tenant to the next by the primary keys, in their own order.
+    private static func threads(_ name: String, _ condition: String) -> StatementText {
+        func next(_ condition: String) -> String {
+            let firsts = ["checkpoints", "checkpoint_blobs", "checkpoint_writes"].map { table in
+                "(SELECT thread_id FROM \(table) WHERE \(condition) \(Tenant.condition(2)) ORDER BY thread_id LIMIT 1)"
+            }
+            return "least(\(firsts.joined(separator: ", ")))"
+        }
+        return StatementText(
+            "tenant_threads_\(name)",
+            """
+            WITH RECURSIVE walked AS (
+                SELECT \(next(condition)) AS walked_id
+                UNION ALL
+                SELECT \(next("thread_id > walked_id AND")) FROM walked WHERE walked_id IS NOT NULL
+            )
+            SELECT walked_id FROM walked WHERE walked_id IS NOT NULL LIMIT $1
+            """
+        )
+    }
 }

@@ -85,6 +85,33 @@ final class PostgresSnapshots: Sendable {
         try result.get()
     }
 
+    /// The same in one snapshot that changes nothing.
+    func performInSnapshot(
+        _ operation: String,
+        _ body: @escaping @Sendable (EditTransaction) throws(PostgresFailure) -> Void
+    ) async throws(StoreError) {
+        try await perform(operation) { connection throws(StoreError) in
+            let deadline = ContinuousClock.now + PostgresLimits.deletion
+            let transaction = EditTransaction(
+                connection: connection, deadline: deadline, isRewritten: false, isInDoubt: false)
+            do throws(PostgresFailure) {
+                try transaction.run([PostgresStatement(Self.begin)])
+                do throws(PostgresFailure) {
+                    try body(transaction)
+                } catch {
+                    try connection.run(PostgresStatement(Self.rollback), until: deadline)
+                    throw error
+                }
+                try transaction.run([PostgresStatement(Self.rollback)])
+            } catch {
+                throw error.error(during: operation)
+            }
+        }
+    }
+
+    private static let begin = StatementText("begin_snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    private static let rollback = StatementText("rollback_snapshot", "ROLLBACK")
+
     func close() async {
         await withCheckedContinuation { done in
             queue.async { [self] in

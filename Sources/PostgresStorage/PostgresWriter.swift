@@ -140,8 +140,9 @@ final class PostgresWriter: Sendable {
                 change.answer(.success(()))
                 continue
             }
-            change.isInDoubt = change.isInDoubt || failure.isLost
-            if failure.isTransient && !(failure.isLost && change.isDeletion) {
+            let mayHaveHappened = failure.isLost && !failure.isBeforeCommit
+            change.isInDoubt = change.isInDoubt || mayHaveHappened
+            if failure.isTransient && !(mayHaveHappened && change.isDeletion) {
                 outcome.unfinished.append(change)
                 outcome.failure = failure
             } else {
@@ -208,18 +209,22 @@ final class PostgresWriter: Sendable {
             isRewritten: change.isRewritten,
             isInDoubt: change.isInDoubt
         )
+        var isCommitSent = false
         do throws(PostgresFailure) {
             try transaction.run(begin)
             try edit.body(transaction)
             var end = ""
+            isCommitSent = true
             // The probe is written also where there was nothing to change: then too it must wait for the standby.
             try transaction.run([probe, PostgresStatement(SQL.commit)]) { _, result in end = result.commandTag }
             return uncertainty(end, connection)
         } catch {
+            var failure = error
+            failure.isBeforeCommit = !isCommitSent
             if connection.needsRollback {
                 try connection.run(PostgresStatement(SQL.rollback), until: deadline)
             }
-            return error
+            return failure
         }
     }
 
@@ -239,7 +244,8 @@ final class PostgresWriter: Sendable {
             statements = [PostgresStatement(SQL.begin), probe]
         } else {
             var parameters = PostgresParameters()
-            parameters.add(texts: Set(batch.compactMap(\.thread)).map(\.storedID))
+            // In one order, so that two servers' groups wait for each other at most one way round.
+            parameters.add(texts: Set(batch.compactMap(\.thread?.storedID)).sorted())
             let lock = PostgresStatement(SQL.lockThreadsShared, parameters)
             statements = [PostgresStatement(SQL.begin), lock] + WriteBatch(batch).statements
         }

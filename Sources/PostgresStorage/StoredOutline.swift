@@ -15,8 +15,9 @@ struct StoredOutline {
         coalesce(pg_column_size(checkpoint), 0) + coalesce(pg_column_size(metadata), 0)
             + coalesce(pg_column_size(milepost_checkpoint), 0) + coalesce(pg_column_size(milepost_metadata), 0)
         """
-    /// Rows that are fetched at once: a document may be large.
-    private static let page = 64
+    /// Rows that are fetched at once at most, and the bytes that a page should have.
+    private static let largestPage = 64
+    private static let pageBytes = 4 << 20
 
     /// Holds the keys of the thread's rows, and a page of documents at a time.
     init(_ thread: ThreadKey, _ transaction: EditTransaction) throws(PostgresFailure) {
@@ -46,9 +47,13 @@ struct StoredOutline {
             }
         }
         var isLast = false
+        var page = 8
         while !isLast {
-            try transaction.run([PostgresStatement(Self.fetch)]) { _, result in
-                isLast = result.rowCount < Self.page
+            let fetch = StatementText("outline_fetch", "FETCH \(page) FROM outline", isPrepared: false)
+            try transaction.run([PostgresStatement(fetch)]) { _, result in
+                isLast = result.rowCount < page
+                let bytes = (0..<result.rowCount).reduce(1) { $0 + result.byteCount($1) }
+                page = max(1, min(Self.largestPage, page * Self.pageBytes / bytes, page * 2))
                 for row in 0..<result.rowCount {
                     let place = CheckpointPlace(namespace: result.identifier(row, 0), id: result.identifier(row, 1))
                     counts[place, default: RowCounts()] += RowCounts(checkpoints: 1, bytes: result.integer(row, 5))
@@ -132,7 +137,6 @@ struct StoredOutline {
         """,
         isPrepared: false
     )
-    private static let fetch = StatementText("outline_fetch", "FETCH \(page) FROM outline", isPrepared: false)
     private static let close = StatementText("outline_close", "CLOSE outline", isPrepared: false)
 
     private static let places = "(SELECT * FROM unnest($2::text[], $3::text[]))"

@@ -31,3 +31,20 @@ extension ThreadKey {
 
     private static let separator: Unicode.Scalar = "\u{1F}"
 }
+
+extension Tenant {
+    /// What the `storedID` of each of its threads begins with; nil for the default tenant, whose ids are as they are.
+    var idPrefix: Identifier? {
+        self == .default ? nil : Identifier("\u{1F}\(name.byteCount):\(name.text)")
+    }
+
+    /// A condition that the threads of the tenant fulfil whose `idPrefix` a parameter is, and hardly any other.
+    ///
+    /// An id of the default tenant that another program made to look exactly like another tenant's is left out.
+    static func condition(_ parameter: Int) -> String {
+        """
+        CASE WHEN $\(parameter)::text IS NULL THEN thread_id !~ '^\u{1F}[1-9][0-9]*:'
+        ELSE starts_with(thread_id, $\(parameter)) END
+        """
+    }
+}

@@ -9,6 +9,8 @@ struct WriteBatch {
     private var checkpoints: [CheckpointRow] = []
     private var blobs: [BlobRow] = []
     private var writes: [WriteRow] = []
+    /// Whether all rows are of one change.
+    private let isSingle: Bool
 
     private struct CheckpointRow: KeyedRow {
         let key: [Identifier]
@@ -50,10 +52,12 @@ struct WriteBatch {
     }
 
     init(_ checkpoint: Checkpoint, _ blobs: [ChannelBlob], isRewritten: Bool) {
+        isSingle = true
         add(checkpoint, blobs, isRewritten: isRewritten)
     }
 
     init(_ changes: [Change]) {
+        isSingle = changes.count == 1
         for change in changes {
             switch change.kind {
             case .put(let checkpoint, let blobs): add(checkpoint, blobs, isRewritten: change.isRewritten)
@@ -72,17 +76,23 @@ struct WriteBatch {
         if !checkpoints.isEmpty { statements.append(Self.insertion(of: checkpoints)) }
         let blobs = Self.merged(blobs)
         if !blobs.isEmpty { statements.append(Self.insertion(of: blobs)) }
-        // One statement for each run of rows that are treated alike: nearly always one in all.
-        var run: [WriteRow] = []
-        for row in Self.merged(writes) {
-            if let last = run.last, last.policy != row.policy {
-                statements.append(Self.insertion(of: run))
-                run = []
-            }
-            run.append(row)
-        }
-        if !run.isEmpty { statements.append(Self.insertion(of: run)) }
+        statements += runs(of: Self.merged(writes)).map { Self.insertion(of: $0) }
         return statements
+    }
+
+    /// One run of rows that are treated alike for each statement: nearly always one in all.
+    ///
+    /// A single change may be written so that there would be a great many: then there are two, in no order of the keys. It
+    /// shares its transaction with no other, and is tried again after a deadlock.
+    private func runs(of rows: [WriteRow]) -> [[WriteRow]] {
+        var runs: [[WriteRow]] = []
+        var start = 0
+        for place in rows.indices where place == rows.count - 1 || rows[place].policy != rows[place + 1].policy {
+            runs.append(Array(rows[start...place]))
+            start = place + 1
+        }
+        guard isSingle, runs.count > 2 else { return runs }
+        return [WriteConflictPolicy.keepFirst, .replace].map { policy in rows.filter { $0.policy == policy } }
     }
 
     private mutating func add(_ checkpoint: Checkpoint, _ blobs: [ChannelBlob], isRewritten: Bool) {

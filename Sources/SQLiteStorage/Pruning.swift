@@ -28,7 +28,7 @@ struct Pruning {
     func run(
         _ plan: (ThreadOutline, PrunePlan.IsSnapshot) throws(StoreError) -> PrunePlan
     ) throws -> (removed: RowCounts, kept: Int) {
-        let rows = Dictionary(uniqueKeysWithValues: stored.blobs.map { ($0.key, $0.row) })
+        let rows = Dictionary(stored.blobs.map { ($0.key, $0.row) }) { first, _ in first }
         let plan = try plan(stored.outline) { key throws(StoreError) in
             guard let row = rows[key] else { return false }
             do {

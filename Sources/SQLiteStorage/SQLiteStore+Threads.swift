@@ -20,43 +20,7 @@ extension SQLiteStore: ThreadStore {
     }
 
     private static func summary(of thread: ThreadKey, _ db: Database) throws -> ThreadSummary? {
-        let number = try thread.number(in: db)
-        let stored = try StoredOutline(thread, number, db)
-        var counts: [Identifier: RowCounts] = [:]
-        var ids: [Identifier: (first: Identifier, head: Identifier)] = [:]
-        for blob in stored.blobs {
-            counts[blob.key.namespace, default: RowCounts()] += RowCounts(blobs: 1, bytes: blob.bytes)
-        }
-        for (place, found) in stored.counts {
-            counts[place.namespace, default: RowCounts()] += found
-            guard found.checkpoints > 0 else { continue }
-            let known = ids[place.namespace] ?? (place.id, place.id)
-            ids[place.namespace] = (min(known.first, place.id), max(known.head, place.id))
-        }
-        guard !counts.isEmpty else { return nil }
-        return ThreadSummary(
-            thread: thread,
-            namespaces: try counts.map { namespace, counts in
-                NamespaceSummary(
-                    namespace: namespace,
-                    first: try ids[namespace].map { try step($0.first, namespace, thread, db) },
-                    head: try ids[namespace].map { try step($0.head, namespace, thread, db) },
-                    counts: counts
-                )
-            }
-        )
-    }
-
-    private static func step(
-        _ id: Identifier,
-        _ namespace: Identifier,
-        _ thread: ThreadKey,
-        _ db: Database
-    ) throws -> NamespaceSummary.Step {
-        guard let found = try checkpoint(in: thread, namespace, id, db) else {
-            return NamespaceSummary.Step(id: id, time: nil)
-        }
-        return NamespaceSummary.Step(id: id, document: found.checkpoint.document)
+        try StoredSummary(thread, db).summary
     }
 
     package func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome {
@@ -73,7 +37,7 @@ extension SQLiteStore: ThreadStore {
     }
 
     /// Finds the threads in one snapshot, then changes each in a transaction of its own.
-    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError) {
+    package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) {
         let threads = try await readers.perform("find runs") { try Self.threads(with: runs, of: tenant, $0.db) }
         for thread in threads {
             try await writer.perform("delete runs") { transaction in
@@ -84,7 +48,7 @@ extension SQLiteStore: ThreadStore {
         }
     }
 
-    private static func threads(with runs: Set<String>, of tenant: Tenant, _ db: Database) throws -> [ThreadKey] {
+    private static func threads(with runs: Set<Identifier>, of tenant: Tenant, _ db: Database) throws -> [ThreadKey] {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT thread_id, encoding, payload FROM threads CROSS JOIN checkpoints USING (thread)

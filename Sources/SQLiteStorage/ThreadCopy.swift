@@ -44,7 +44,9 @@ struct ThreadCopy {
             parameters.bind(number ?? -1)
             parameters.bind(targetNumber ?? -1)
         }
-        return isMissing ? .differs : .isCopy
+        guard let number else { return places.isEmpty ? .isCopy : .differs }
+        let has = try db.cachedStatement(sql: "SELECT 1 FROM checkpoints WHERE thread = ? LIMIT 1")
+        return try isMissing || !has.hasRow { $0.bind(number) } ? .differs : .isCopy
     }
 
     func run() throws {

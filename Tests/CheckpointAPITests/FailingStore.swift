@@ -46,7 +46,7 @@ extension PartialStore {
     ) async throws(StoreError) -> [ThreadSummary] { throw error }
     func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? { throw error }
     func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome { throw error }
-    func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError) { throw error }
+    func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) { throw error }
     func prune(
         _ thread: ThreadKey,
         _ strategy: PruneStrategy,

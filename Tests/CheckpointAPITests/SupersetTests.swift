@@ -111,6 +111,27 @@ struct SupersetTests {
         }
     }
 
+    @Test("writes of two kinds in one request take effect one after the other")
+    func mixedKinds() async throws {
+        try await APIClient.run { client in
+            #expect(try await put(client, "c1") == 200)
+            var writes: [String] = []
+            for index in 0..<2_000 {
+                for (blob, upsert) in [("AQ==", "false"), ("Ag==", "\(index % 2 == 0)"), ("Aw==", "false")] {
+                    writes.append(
+                        #"{"task_id":"x","idx":\#(index),"channel":"a","blob":"\#(blob)","upsert":\#(upsert),"#
+                            + #""task_path":"\#(blob)"}"#
+                    )
+                }
+            }
+            let body = #"{"thread_id":"t","checkpoint_id":"c1","writes":[\#(writes.joined(separator: ","))]}"#
+            for _ in 0..<2 { #expect(try await client.post("put-writes", body).status == 204) }
+            let tuple = try await client.post("get-tuple", #"{"thread_id":"t","include":["task_path"]}"#).body
+            let found = tuple.matches(of: /"idx":(\d+),"channel":"a","type":null,"blob":"(A.==)","task_path":"AQ=="/)
+            #expect(found.map { String($0.2) } == (0..<2_000).map { $0 % 2 == 0 ? "Ag==" : "AQ==" })
+        }
+    }
+
     @Test("pages follow one another by the cursor, whatever is put between them")
     func cursor() async throws {
         try await APIClient.run { client in
@@ -220,6 +241,9 @@ struct SupersetTests {
                     "b":{"writes":[],"seed":{"value":[1]}},"z":{"writes":[]}}}
                     """
             )
+            let many = [String](repeating: #""a""#, count: 1_001).joined(separator: ",")
+            let refused = try await client.post("delta-channel-history", #"{"thread_id":"t","channels":[\#(many)]}"#)
+            #expect(refused.status == 422 && refused.body.contains(#""type":"too_long","loc":["body","channels"]"#))
             let none = try await client.post("delta-channel-history", #"{"thread_id":"none","channels":["a"]}"#)
             #expect(none.body == #"{"channels":{"a":{"writes":[]}}}"#)
         }

@@ -28,7 +28,7 @@ extension Endpoint {
             limits: limits
         ) { body, principal in
             if !body.runIDs.isEmpty {
-                try await store.deleteRuns(Set(body.runIDs.map(\.text)), of: principal.tenant)
+                try await store.deleteRuns(Set(body.runIDs), of: principal.tenant)
             }
             return .noContent
         }

@@ -14,7 +14,7 @@ struct DeltaChannelHistoryBody: Sendable {
             .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
             .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
             .nullableIdentifier("checkpoint_id", "Checkpoint ID (None = latest)") { $0.checkpointID = $1 },
-            .identifiers("channels", "Channel names") { $0.channels = $1 },
+            .identifiers("channels", "Channel names, at most 1,000", limit: 1_000) { $0.channels = $1 },
         ]
     )
 }

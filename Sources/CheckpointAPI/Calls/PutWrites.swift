@@ -91,15 +91,36 @@ extension PutWritesBody {
         )
     }
 
-    /// Neighbours that are alike are one group; nearly always there is one.
+    /// One group, nearly always; two when writes differ in what they replace.
+    ///
+    /// Then what this request itself writes twice is one already, so that the groups' order does not matter.
     fileprivate var groups: [WriteGroup] {
-        var groups: [WriteGroup] = []
-        var start = 0
-        for place in writes.indices where place == writes.count - 1 || policy(place) != policy(place + 1) {
-            groups.append(WriteGroup(writes[start...place].map(\.write), onConflict: policy(place)))
-            start = place + 1
+        guard let first = writes.indices.first.map(policy) else { return [] }
+        if writes.indices.allSatisfy({ policy($0) == first }) {
+            return [WriteGroup(writes.map(\.write), onConflict: first)]
         }
-        return groups
+        var folded: [(write: PendingWrite, policy: WriteConflictPolicy)] = []
+        var places: [WriteKey: Int] = [:]
+        for (index, write) in writes.map(\.write).enumerated() {
+            let key = WriteKey(taskID: write.taskID, index: write.index)
+            guard let place = places[key] else {
+                places[key] = folded.count
+                folded.append((write, policy(index)))
+                continue
+            }
+            guard policy(index) == .replace else { continue }
+            var replacement = write
+            replacement.taskPath = folded[place].write.taskPath
+            folded[place] = (replacement, .replace)
+        }
+        return [WriteConflictPolicy.keepFirst, .replace].map { policy in
+            WriteGroup(folded.filter { $0.policy == policy }.map(\.write), onConflict: policy)
+        }
+    }
+
+    private struct WriteKey: Hashable {
+        let taskID: Identifier
+        let index: Int32
     }
 
     private func policy(_ place: Int) -> WriteConflictPolicy {

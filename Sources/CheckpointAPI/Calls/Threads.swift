@@ -64,7 +64,7 @@ enum ThreadPath {
     /// Nil for what is no identifier.
     static func id(in path: String) -> Identifier? {
         guard matches(path) else { return nil }
-        let id = path.dropFirst(prefix.count).decodingEscapes
+        let id = Substring(path.utf8.dropFirst(prefix.utf8.count)).decodingEscapes
         return id.utf8.contains(0) ? nil : Identifier(id)
     }
 }

@@ -41,9 +41,14 @@ extension Field {
         )
     }
 
-    /// A list of texts; required.
-    static func identifiers(_ name: String, _ title: String, store: @escaping Store<[Identifier]>) -> Field {
-        texts(name, title, isRequired: true, element: ["type": "string"], store: store) {
+    /// A list of texts, at most `limit`; required.
+    static func identifiers(
+        _ name: String,
+        _ title: String,
+        limit: Int = .max,
+        store: @escaping Store<[Identifier]>
+    ) -> Field {
+        texts(name, title, isRequired: true, limit: limit, element: ["type": "string"], store: store) {
             node, document throws(Problem) in Identifier(try document.requireString(node))
         }
     }
@@ -105,6 +110,7 @@ extension Field {
         _ name: String,
         _ title: String,
         isRequired: Bool,
+        limit: Int = .max,
         element: JSONValue,
         store: @escaping Store<[Element]>,
         decode: @escaping @Sendable (JSONNode, JSONDocument) throws(Problem) -> Element
@@ -123,6 +129,10 @@ extension Field {
                 if !isRequired, node.kind == .null { return }
                 guard node.kind == .array else {
                     problems.add(.list, at: name, input: Problems.input(node, in: document))
+                    return
+                }
+                guard node.elementCount <= limit else {
+                    problems.add(.tooLong(limit: limit, count: node.elementCount), at: name)
                     return
                 }
                 var elements: [Element] = []

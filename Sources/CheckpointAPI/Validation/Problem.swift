@@ -71,6 +71,18 @@ struct Problem: Error, Sendable {
         )
     }
 
+    static func tooLong(limit: Int, count: Int) -> Problem {
+        Problem(
+            type: "too_long",
+            message: "List should have at most \(limit) items after validation, not \(count)",
+            context: [
+                JSONMember(name: "field_type", value: "List"),
+                JSONMember(name: "max_length", value: .number(JSONNumber(limit))),
+                JSONMember(name: "actual_length", value: .number(JSONNumber(count))),
+            ]
+        )
+    }
+
     /// The identifiers of a key are measured together: `limit` bytes for all of them.
     static func keyTooLong(limit: Int) -> Problem {
         Problem(

@@ -46,11 +46,13 @@ extension MemoryStore {
             threads[target] = contents
             return .done
         }
-        let isRepeated = Set(existing.checkpoints.keys).isSuperset(of: contents.checkpoints.keys)
+        let isRepeated =
+            !contents.checkpoints.isEmpty
+            && Set(existing.checkpoints.keys).isSuperset(of: contents.checkpoints.keys)
         return isRepeated ? .done : .targetExists
     }
 
-    package func deleteRuns(_ runs: Set<String>, of tenant: Tenant) throws(StoreError) {
+    package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) throws(StoreError) {
         try checkOpen("delete runs")
         for thread in threads.keys where thread.tenant == tenant {
             guard let contents = threads[thread] else { continue }

@@ -19,7 +19,7 @@ package protocol ThreadStore: CheckpointStore {
     /// only they named, except those that other checkpoints' state is made from (`PrunePlan`).
     ///
     /// A transaction a thread. Costs a look at every checkpoint of the tenant.
-    func deleteRuns(_ runs: Set<String>, of tenant: Tenant) async throws(StoreError)
+    func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError)
 
     /// Deletes what a thread no longer needs, or says what that would be, in one transaction.
     ///
@@ -35,6 +35,6 @@ package protocol ThreadStore: CheckpointStore {
 package enum CopyOutcome: Hashable, Sendable {
     /// The target has everything: since now, or since an earlier time.
     case done
-    /// The target has something, and not every checkpoint of the source.
+    /// The target has something, and not every checkpoint of the source, or the source has none.
     case targetExists
 }

@@ -49,18 +49,18 @@ package struct HistoryWalk {
         _ pendingWrites: [PendingWrite],
         _ blobs: [ChannelBlob]
     ) throws(JSONError) {
-        for channel in open {
-            let own = pendingWrites.filter { $0.channel == channel }
-            if !own.isEmpty { writes[channel, default: []].append(own) }
+        for (channel, own) in Dictionary(grouping: pendingWrites, by: \.channel) where open.contains(channel) {
+            writes[channel, default: []].append(own)
         }
         for blob in blobs where open.contains(blob.channel) && blob.hasValue {
             seeds[blob.channel] = .blob(blob)
             open.remove(blob.channel)
         }
-        guard !open.isEmpty, let values = try ancestor.document.value["channel_values"] else { return }
-        for channel in open {
-            guard let value = values[channel.text] else { continue }
-            seeds[channel] = .value(value.text)
+        guard !open.isEmpty, case .object(let members)? = try ancestor.document.value["channel_values"] else { return }
+        // Of a name that is there twice the last counts.
+        for member in members.reversed() {
+            guard let channel = member.name.string.map({ Identifier($0) }), open.contains(channel) else { continue }
+            seeds[channel] = .value(member.value.text)
             open.remove(channel)
         }
     }

@@ -18,7 +18,7 @@ package struct CheckpointOutline: Sendable {
         /// `loop`, `input`, `update` or `fork`.
         package let source: String?
         /// Run that made it.
-        package let runID: String?
+        package let runID: Identifier?
         /// Channels that are said to keep their writes instead of their value.
         package let deltaChannels: Set<Identifier>
         /// Whether there are such channels and it is not said which.
@@ -76,9 +76,9 @@ extension JSONValue? {
 
 extension JSONText {
     /// The run that a checkpoint's metadata names (`run_id`); nil when it is not a string, and for what is not JSON.
-    package var runID: String? {
+    package var runID: Identifier? {
         // What is not JSON names none.
-        (try? value)?["run_id"].text
+        (try? value)?["run_id"].text.map { Identifier($0) }
     }
 }
 

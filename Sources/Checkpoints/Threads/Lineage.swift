@@ -18,7 +18,10 @@ struct Lineage {
     let children: [[Int]]
     private let inlineOrStored: [Set<Identifier>]
     private let writtenChannels: [Set<Identifier>]
-    private var sources: [Identifier: [Source?]] = [:]
+    private let versions: [[Identifier: ChannelVersion]]
+    /// Channels that anything in a namespace is stored of.
+    private let storedChannels: [Identifier: Set<Identifier>]
+    private var sources: [Identifier: [Int: Source]] = [:]
 
     init(_ outline: ThreadOutline) {
         self.outline = outline
@@ -43,6 +46,15 @@ struct Lineage {
             return content.inlineChannels.union(stored.map(\.channel))
         }
         writtenChannels = checkpoints.map { Set((outline.writes[$0.place] ?? []).map(\.channel)) }
+        versions = checkpoints.map { checkpoint in
+            Dictionary((checkpoint.content?.versions ?? []).map { ($0.channel, $0) }) { $1 }
+        }
+        var storedChannels: [Identifier: Set<Identifier>] = [:]
+        for (index, checkpoint) in checkpoints.enumerated() {
+            storedChannels[checkpoint.place.namespace, default: []]
+                .formUnion(inlineOrStored[index].union(writtenChannels[index]))
+        }
+        self.storedChannels = storedChannels
     }
 
     func checkpoint(_ index: Int) -> CheckpointOutline { outline.checkpoints[index] }
@@ -56,9 +68,17 @@ struct Lineage {
         outline.writes[outline.checkpoints[index].place] ?? []
     }
 
+    func version(of channel: Identifier, at index: Int) -> ChannelVersion? { versions[index][channel] }
+
+    /// Whether any checkpoint of the namespace has a value of the channel, or a write to it.
+    func isStored(_ channel: Identifier, in namespace: Identifier) -> Bool {
+        storedChannels[namespace]?.contains(channel) ?? false
+    }
+
     /// Costs, for all checkpoints together, one walk over the thread a channel.
     mutating func source(of channel: Identifier, from start: Int) -> Source {
-        var known = sources[channel] ?? [Source?](repeating: nil, count: outline.checkpoints.count)
+        // Taken out, so that it is changed in place.
+        var known = sources.removeValue(forKey: channel) ?? [:]
         var path: [Int] = []
         var visited: Set<Int> = []
         var next: Int? = start

@@ -42,7 +42,7 @@ package struct PrunePlan: Sendable {
     ///
     /// A checkpoint whose parent goes keeps that parent's name.
     package init(
-        deletingRuns runs: Set<String>,
+        deletingRuns runs: Set<Identifier>,
         of outline: ThreadOutline,
         isSnapshot: IsSnapshot
     ) throws(StoreError) {
@@ -95,6 +95,9 @@ private struct KeptCheckpoints {
     /// Channels whose whole replay is kept already, by checkpoint.
     private var replayed: [Int: Set<Identifier>] = [:]
     private var pending: [Int] = []
+    /// Namespaces with something that cannot be read.
+    private let obscured: Set<Identifier>
+    private var snapshots: [ThreadOutline.BlobKey: Bool] = [:]
 
     init(_ lineage: Lineage) {
         self.lineage = lineage
@@ -107,6 +110,7 @@ private struct KeptCheckpoints {
         }
         deltaChannels = named
         unnamedDeltas = unnamed
+        obscured = Set(lineage.outline.checkpoints.filter { $0.content == nil }.map(\.place.namespace))
     }
 
     private mutating func keep(_ index: Int) {
@@ -179,6 +183,8 @@ private struct KeptCheckpoints {
         _ isSnapshot: PrunePlan.IsSnapshot
     ) throws(StoreError) {
         guard let parent = lineage.parents[index], !(replayed[index]?.contains(channel) ?? false) else { return }
+        let namespace = lineage.checkpoint(index).place.namespace
+        guard obscured.contains(namespace) || lineage.isStored(channel, in: namespace) else { return }
         let source = lineage.source(of: channel, from: parent)
         var isReplayed = source.isWritten || source.isObscured
         if !isReplayed, let seed = source.seed {
@@ -193,15 +199,19 @@ private struct KeptCheckpoints {
         }
     }
 
-    private func isDelta(
+    private mutating func isDelta(
         _ channel: Identifier, _ seed: Int, _ isSnapshot: PrunePlan.IsSnapshot
     ) throws(StoreError) -> Bool {
         let checkpoint = lineage.checkpoint(seed)
         let namespace = checkpoint.place.namespace
         if unnamedDeltas.contains(namespace) || deltaChannels[namespace]?.contains(channel) ?? false { return true }
-        guard let version = checkpoint.content?.versions.first(where: { $0.channel == channel }) else { return false }
+        guard let version = lineage.version(of: channel, at: seed) else { return false }
         let key = ThreadOutline.BlobKey(namespace: namespace, version: version)
-        return lineage.outline.blobs[key] == true ? try isSnapshot(key) : false
+        guard lineage.outline.blobs[key] == true else { return false }
+        if let known = snapshots[key] { return known }
+        let found = try isSnapshot(key)
+        snapshots[key] = found
+        return found
     }
 
     /// Namespaces of subgraph calls (their name has a colon) whose caller, a checkpoint of the root graph, is there and
@@ -218,12 +228,10 @@ private struct KeptCheckpoints {
             let caller = lineage.checkpoint(head).content?.parents.first { $0.namespace.isEmpty }
             return caller.flatMap { lineage.indexes[$0] }.map { !kept.contains($0) } ?? false
         }
-        let namespaces = Set(finished.keys)
-        // What cannot be read stays.
-        let obscured = Set(
-            lineage.outline.checkpoints.filter { $0.content == nil }.map(\.place.namespace)
-        )
-        let dropped = namespaces.subtracting(obscured)
+        // What cannot be read stays, and who waits.
+        let waiting = Set(
+            lineage.outline.checkpoints.indices.filter(isWaiting).map { lineage.checkpoint($0).place.namespace })
+        let dropped = Set(finished.keys).subtracting(obscured).subtracting(waiting)
         kept = kept.filter { !dropped.contains(lineage.checkpoint($0).place.namespace) }
         return dropped
     }

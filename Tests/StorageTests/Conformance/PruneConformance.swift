@@ -204,6 +204,9 @@ struct PruneConformance {
                 #expect(left.map(\.key.id) == ["c2"] && left.first?.parentID == "c1")
                 #expect(try await store.summary(of: thread)?.counts.writes == 1)
             }
+            try await store.put(.sample(.sample("x"), metadata: #"{"run_id":"e\u0301"}"#), blobs: [])
+            try await store.deleteRuns(["\u{e9}"], of: .default)
+            #expect(try await ids(store) == ["x", "c2"], "a name is its bytes")
             let untouched = CheckpointQuery(thread: ThreadKey("t1", tenant: other))
             #expect(try await store.checkpoints(untouched).count == 3)
         }

@@ -13,7 +13,7 @@ enum SimulatedCall: Sendable {
     case summaries(Tenant)
     case deleteThread(ThreadKey)
     case copyThread(ThreadKey, Identifier)
-    case deleteRuns(Set<String>, Tenant)
+    case deleteRuns(Set<Identifier>, Tenant)
     case prune(ThreadKey, PruneStrategy, isDryRun: Bool)
 
     enum Answer: Equatable {

@@ -15,6 +15,13 @@ class Surface:
         self.saver = saver
         self._run = run
 
+    def shut(self):
+        """Closes the saver, however its class does that."""
+        if isinstance(self.saver, AsyncMilepostSaver):
+            self._run(self.saver.aclose())
+        else:
+            self.saver.close()
+
     def __getattr__(self, name):
         return getattr(self.saver, name)
 
@@ -47,12 +54,10 @@ def opened(kind, url, **options):
     name, _, awaited = kind.partition(" ")
     make = AwaitedSurface if awaited else Surface
     with asyncio.Runner() as runner:
-        if name == "MilepostSaver":
-            with MilepostSaver(url, **options) as saver:
-                yield make(saver, runner.run)
-        else:
-            saver = AsyncMilepostSaver(url, **options)
-            try:
-                yield make(saver, runner.run)
-            finally:
-                runner.run(saver.aclose())
+        found = make(
+            {"MilepostSaver": MilepostSaver, "AsyncMilepostSaver": AsyncMilepostSaver}[name](url, **options), runner.run
+        )
+        try:
+            yield found
+        finally:
+            found.shut()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -138,13 +138,13 @@ class AsyncTransport:
         """Connects when the first call is made."""
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._clients: dict[asyncio.AbstractEventLoop, LoopClient] = {}
         self._closed = False
 
     async def send(self, call: Call[T]) -> T:
         """The call's result; raises a MilepostError."""
         content = call.content()
-        client = self._connected()
+        client = await self._connected()
         attempts = Attempts(self._endpoint.retry)
         while True:
             try:
@@ -166,11 +166,11 @@ class AsyncTransport:
         here = asyncio.get_running_loop()
         for loop, client in clients.items():
             if loop is here:
-                await client.aclose()
+                await client.close()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.aclose(), loop))
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.close(), loop))
 
-    def _connected(self) -> httpx.AsyncClient:
+    async def _connected(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -179,8 +179,32 @@ class AsyncTransport:
                     raise RuntimeError("this saver is closed")
                 # The connections of a loop that has ended are closed already.
                 self._clients = {known: used for known, used in self._clients.items() if not known.is_closed()}
-                client = self._clients[loop] = httpx.AsyncClient(**self._endpoint.options())
-        return client
+                client = self._clients[loop] = LoopClient(self._endpoint)
+            await client.close_with_loop()
+        return client.http
+
+
+class LoopClient:
+    """The client of one event loop, which is closed when the loop ends at the latest."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Connects when the first call is made."""
+        self.http = httpx.AsyncClient(**endpoint.options())
+        self._held = self._hold()
+
+    async def close_with_loop(self) -> None:
+        """Has `asyncio.run` and its like close the client: they end every asynchronous generator that has begun."""
+        await anext(self._held)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._held.aclose()
+
+    async def _hold(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.http.aclose()
 
 
 def user_agent() -> str:

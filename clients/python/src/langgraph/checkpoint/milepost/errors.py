@@ -137,12 +137,12 @@ def _problem(problem: Any) -> str:
     """One entry of a 422: `writes[0].idx: Input should be a valid integer`."""
     if not isinstance(problem, dict):
         return str(problem)
+    parts = list(problem.get("loc", ()))
+    if len(parts) > 1 and parts[0] == "body" and isinstance(parts[1], str):
+        parts.pop(0)
     place = ""
-    for part in problem.get("loc", ()):
-        if isinstance(part, int):
-            place += f"[{part}]"
-        elif part != "body" or place:
-            place += f".{part}" if place else str(part)
+    for part in parts:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     return f"{place or 'body'}: {problem.get('msg', 'invalid')}"
 
 

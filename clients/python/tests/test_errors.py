@@ -51,7 +51,8 @@ def test_each_status_has_its_exception(status, kind, builtin):
 
 def test_problems_are_readable():
     assert str(error_from(422, {}, PROBLEMS)) == (
-        "writes[0].idx: Input should be a valid integer; thread_id: Field required; [3]: JSON decode error (HTTP 422)"
+        "writes[0].idx: Input should be a valid integer; thread_id: Field required; "
+        "body[3]: JSON decode error (HTTP 422)"
     )
 
 

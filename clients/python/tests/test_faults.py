@@ -319,7 +319,7 @@ def checkpoint_of(step):
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_child_of_a_fork_has_connections_of_its_own(tap, thread_id):
     with MilepostSaver(tap.base_url) as saver:
         save(saver, thread_id)

@@ -10,7 +10,8 @@ def chain(surface, thread_id, length=4, **options):
     """A thread of some checkpoints, each with a write; gives their configs, oldest first."""
     saved, last = [], None
     for step in range(length):
-        last = save(surface, thread_id, {"step": step, "log": [step]}, parent=last, **options)
+        versions = {"step": f"{step}", "log": f"{step}"}
+        last = save(surface, thread_id, {"step": step, "log": [step]}, parent=last, versions=versions, **options)
         surface.put_writes(last, [("log", step)], "task")
         saved.append(last)
     return saved

@@ -71,7 +71,7 @@ class _Saver(BaseCheckpointSaver[str]):
         headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,
         retries: int = 8,
-        retry_seconds: float = 30.0,
+        retry_seconds: float = 60.0,
         serde: SerializerProtocol | None = None,
         refuse_forks: bool = False,
     ) -> None:

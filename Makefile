@@ -27,7 +27,7 @@ fmt: ## format the Swift sources in place
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 
 clean: ## remove what build and test made
-	rm -rf .build .venv .venv-bench .pytest_cache
+	rm -rf .build .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
 
 .PHONY: bench bench-report
 

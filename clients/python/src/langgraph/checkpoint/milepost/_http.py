@@ -34,6 +34,7 @@ class Endpoint:
     headers: httpx.Headers = field(repr=False)
     timeout: float
     retry: RetryPolicy
+    urls: dict[str, httpx.URL] = field(default_factory=dict, repr=False)
 
     @classmethod
     def at(
@@ -56,8 +57,6 @@ class Endpoint:
         """What an httpx client of either kind is made with."""
         connect = min(self.timeout, LONGEST_CONNECT)
         return {
-            "base_url": self.url,
-            "headers": self.headers,
             # Whoever finds all connections in use waits in line: those in front of it have time-outs.
             "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
             "limits": httpx.Limits(
@@ -68,6 +67,14 @@ class Endpoint:
             # Reading the certificates takes longer than many calls.
             "verify": self.url.scheme == "https",
         }
+
+    def request(self, call: Call[Any], content: bytes) -> httpx.Request:
+        """The request for a call. Made here, not by a client, which would parse the URL again for each."""
+        url = self.urls.get(call.path)
+        if url is None:
+            root = self.url.raw_path.rstrip(b"/")
+            url = self.urls.setdefault(call.path, self.url.copy_with(raw_path=root + call.path.encode("ascii")))
+        return httpx.Request("POST", url, headers=self.headers, content=content)
 
     def answer(self, response: httpx.Response) -> Answer:
         """What the server answered; raises what it means when that is not a success."""
@@ -99,7 +106,8 @@ class Transport:
         attempts = Attempts(self._endpoint.retry)
         while True:
             try:
-                return call.read(self._endpoint.answer(client.post(call.path, content=content)))
+                response = client.send(self._endpoint.request(call, content))
+                return call.read(self._endpoint.answer(response))
             except RETRIED as error:
                 failure, cause = self._endpoint.unreachable(error), error
             except httpx.RequestError as error:
@@ -148,7 +156,8 @@ class AsyncTransport:
         attempts = Attempts(self._endpoint.retry)
         while True:
             try:
-                return call.read(self._endpoint.answer(await client.post(call.path, content=content)))
+                response = await client.send(self._endpoint.request(call, content))
+                return call.read(self._endpoint.answer(response))
             except RETRIED as error:
                 failure, cause = self._endpoint.unreachable(error), error
             except httpx.RequestError as error:

@@ -1,6 +1,5 @@
 """Which types come back from a checkpoint, and which do not."""
 
-import asyncio
 import datetime
 import ipaddress
 import operator
@@ -9,6 +8,7 @@ import re
 import sys
 import uuid
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -225,11 +225,11 @@ class Untouched:
         return data
 
 
-def test_a_program_may_run_several_event_loops_with_one_serde():
+def test_threads_may_read_types_that_none_has_read_before(monkeypatch):
+    types = [Enum(f"Colour{number}", {"RED": number}, module=__name__) for number in range(200)]
+    for one in types:
+        monkeypatch.setattr(sys.modules[__name__], one.__name__, one, raising=False)
     serde = default_serde()
-    content = serde.dumps_typed(OWN)
-
-    async def read():
-        return serde.loads_typed(content)
-
-    assert [asyncio.run(read()) for _ in range(2)] == [OWN, OWN]
+    stored = [serde.dumps_typed(one.RED) for one in types]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(serde.loads_typed, stored)) == [one.RED for one in types]

@@ -48,29 +48,32 @@ class DataSerializer(JsonPlusSerializer):
     def __init__(self) -> None:
         """Starts with LangGraph's own list of safe types."""
         super().__init__(allowed_msgpack_modules=None)
-        self._reader = JsonPlusSerializer(allowed_msgpack_modules=None)
-        self._seen: frozenset[Name] = frozenset()
+        # One value, so that threads that admit at once leave a list and its reader that belong together.
+        self._admitted: tuple[frozenset[Name], JsonPlusSerializer] = (
+            frozenset(),
+            JsonPlusSerializer(allowed_msgpack_modules=None),
+        )
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value that `dumps_typed` was given."""
         kind, content = data
-        if kind == "msgpack":
-            self._admit(content)
-        return self._reader.loads_typed(data)
+        return (self._reader_for(content) if kind == "msgpack" else self._admitted[1]).loads_typed(data)
 
     def with_msgpack_allowlist(self, extra_allowlist: Iterable[Name | type]) -> DataSerializer:
         """A copy that revives these types too: `(module, name)` each, or the class."""
         clone = copy.copy(self)
-        clone._reader = self._reader.with_msgpack_allowlist(extra_allowlist)
+        names, reader = self._admitted
+        clone._admitted = (names, reader.with_msgpack_allowlist(extra_allowlist))
         return clone
 
-    def _admit(self, content: bytes) -> None:
-        """Puts the data types that `content` names on the list. Two threads may do so at once; either is right."""
-        new = named_types(content) - self._seen
+    def _reader_for(self, content: bytes) -> JsonPlusSerializer:
+        """A reader that has the data types that `content` names on its list."""
+        names, reader = self._admitted
+        new = {name for name in named_types(content) - names if is_own_data(name)}
         if new:
-            self._reader = self._reader.with_msgpack_allowlist([name for name in new if is_own_data(name)])
-            # What was refused is looked at again next time: its module may be imported by then.
-            self._seen |= {name for name in new if is_own_data(name)}
+            reader = reader.with_msgpack_allowlist(new)
+            self._admitted = (names | new, reader)
+        return reader
 
 
 def named_types(content: bytes) -> set[Name]:

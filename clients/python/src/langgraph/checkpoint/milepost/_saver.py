@@ -149,7 +149,7 @@ class _Saver(BaseCheckpointSaver[str]):
         self._send(self._wire.delete_for_runs(run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copies everything of a thread under another id; what the target has already stays as it is."""
+        """Copies everything of a thread under another id; ConflictError when there is another thread under that id."""
         self._send(self._wire.copy_thread(source_thread_id, target_thread_id))
 
     def prune(  # type: ignore[override]  # The base class returns nothing, which its callers do not look at.

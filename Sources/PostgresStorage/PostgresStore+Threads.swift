@@ -229,27 +229,7 @@ extension PostgresStore: ThreadStore {
         "SELECT DISTINCT thread_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY ($1) AND \(Tenant.condition(2))"
     )
 
-    private static let firstThreads = threads("first", "")
-    private static let nextThreads = threads("next", "thread_id > $3 AND")
-
-    /// Jumps from each thread of a tenant to the next by the primary keys, in their own order.
-    private static func threads(_ name: String, _ condition: String) -> StatementText {
-        func next(_ condition: String) -> String {
-            let firsts = ["checkpoints", "checkpoint_blobs", "checkpoint_writes"].map { table in
-                "(SELECT thread_id FROM \(table) WHERE \(condition) \(Tenant.condition(2)) ORDER BY thread_id LIMIT 1)"
-            }
-            return "least(\(firsts.joined(separator: ", ")))"
-        }
-        return StatementText(
-            "tenant_threads_\(name)",
-            """
-            WITH RECURSIVE walked AS (
-                SELECT \(next(condition)) AS walked_id
-                UNION ALL
-                SELECT \(next("thread_id > walked_id AND")) FROM walked WHERE walked_id IS NOT NULL
-            )
-            SELECT walked_id FROM walked WHERE walked_id IS NOT NULL LIMIT $1
-            """
-        )
-    }
+    private static let firstThreads = walkOfThreads("first_of_tenant", every: Tenant.condition(2))
+    private static let nextThreads = walkOfThreads(
+        "next_of_tenant", first: "thread_id > $3", every: Tenant.condition(2))
 }

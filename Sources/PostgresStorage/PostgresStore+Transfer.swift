@@ -27,23 +27,30 @@ extension PostgresStore: ThreadTransfer {
         try await perform(.rows(rows, thread), "add rows")
     }
 
-    private static let firstThreads = threads("first", "")
-    private static let nextThreads = threads("next", "WHERE thread_id > $2")
+    private static let firstThreads = walkOfThreads("first")
+    private static let nextThreads = walkOfThreads("next", first: "thread_id > $2")
 
     /// Jumps from each thread to the next by the primary keys, in their own order.
-    private static func threads(_ name: String, _ condition: String) -> StatementText {
+    ///
+    /// `first` is a condition for the one to begin with, `every` one for all of them.
+    static func walkOfThreads(
+        _ name: String,
+        first: String = "true",
+        every: String = "true"
+    ) -> StatementText {
         func next(_ condition: String) -> String {
-            let tables = ["checkpoints", "checkpoint_blobs", "checkpoint_writes"]
-            let firsts = tables.map { "(SELECT thread_id FROM \($0) \(condition) ORDER BY thread_id LIMIT 1)" }
+            let firsts = ["checkpoints", "checkpoint_blobs", "checkpoint_writes"].map { table in
+                "(SELECT thread_id FROM \(table) WHERE \(condition) AND \(every) ORDER BY thread_id LIMIT 1)"
+            }
             return "least(\(firsts.joined(separator: ", ")))"
         }
         return StatementText(
             "threads_\(name)",
             """
             WITH RECURSIVE walked AS (
-                SELECT \(next(condition)) AS walked_id
+                SELECT \(next(first)) AS walked_id
                 UNION ALL
-                SELECT \(next("WHERE thread_id > walked_id")) FROM walked WHERE walked_id IS NOT NULL
+                SELECT \(next("thread_id > walked_id")) FROM walked WHERE walked_id IS NOT NULL
             )
             SELECT walked_id FROM walked WHERE walked_id IS NOT NULL LIMIT $1
             """
@@ -183,7 +190,7 @@ private struct ThreadCursor {
             (
                 .writes,
                 """
-                SELECT checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob, \(columns.taskPath)
+                SELECT checkpoint_ns, checkpoint_id, idx, task_id, channel, type, \(columns.taskPath), blob
                 FROM checkpoint_writes WHERE thread_id = $1
                 ORDER BY \(order("checkpoint_ns", "checkpoint_id", "task_id", "idx"))
                 """
@@ -218,23 +225,9 @@ private struct ThreadCursor {
     private func row(_ kind: Kind, _ result: borrowing PostgresResult, _ row: Int) -> ThreadRow {
         let namespace = result.identifier(row, 0)
         switch kind {
-        case .blobs:
-            let blob = ChannelBlob(
-                channel: result.identifier(row, 1),
-                version: result.identifier(row, 2),
-                type: result.optionalIdentifier(row, 3)?.text ?? "",
-                bytes: result.optionalBytes(row, 4)
-            )
-            return .blob(namespace: namespace, blob)
+        case .blobs: return .blob(namespace: namespace, result.blob(row, from: 1, bytes: 4))
         case .writes:
-            let write = PendingWrite(
-                taskID: result.identifier(row, 2),
-                index: Int32(truncatingIfNeeded: result.integer(row, 3)),
-                channel: result.identifier(row, 4),
-                type: result.optionalIdentifier(row, 5)?.text,
-                bytes: result.bytes(row, 6),
-                taskPath: result.identifier(row, 7)
-            )
+            let write = result.write(row, index: 2, from: 3, bytes: 7)
             return .write(namespace: namespace, checkpointID: result.identifier(row, 1), write)
         case .checkpoints:
             let checkpoint = Checkpoint(

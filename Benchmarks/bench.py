@@ -3,7 +3,7 @@
 Progress goes to standard error and the table to standard output. A whole run writes Benchmarks/results.json, from which
 `make bench-report` makes docs/benchmarks.md; a part of one writes .build/bench.json.
 
-A whole run takes about 22 minutes once everything is built, with --full about 28; --only postgres takes 6.
+A whole run takes about 25 minutes once everything is built, with --full about 31; --only graph takes 2.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import graphs
 import growth
 import servers
 import steady
@@ -69,6 +70,7 @@ def main() -> int:
             steady.offered_rate(run)
             steady.memory(run)
             storage.measure(run, cluster)
+            graphs.measure(run, cluster)
             if run.full:
                 growth.measure(run)
         regression = _count_instructions(run)
@@ -96,6 +98,7 @@ def _machine(cluster: servers.Cluster) -> dict[str, Any]:
     processor = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = re.search(r"^MemTotal: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
     packages = ("langgraph", "langgraph-checkpoint-postgres", "langgraph-checkpoint-sqlite", "psycopg", "aiosqlite")
+    packages += ("agentex-sdk", "httpx")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "cores": len(os.sched_getaffinity(0)),

@@ -15,6 +15,8 @@ COLOURS = {
     "milepost-postgres": ("#8250df", "#a371f7"),
     "postgres": ("#0969da", "#58a6ff"),
     "sqlite": ("#bc4c00", "#f0883e"),
+    "agentex": ("#bf3989", "#db61a2"),
+    "agentex-each": ("#9a6700", "#d29922"),
     "raw": ("#8c959f", "#6e7681"),
 }
 

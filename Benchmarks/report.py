@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import charts
+import graph_results
 import table
 import targets
 import verdict
@@ -250,6 +251,31 @@ def _storage(results: Results) -> str:
     return "\n".join([*head, header, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|", *lines])
 
 
+def _graphs(results: Results) -> str:
+    lines = graph_results.tabled(results)
+    if not lines:
+        return ""
+    marks = [
+        (workload, [charts.Mark(name, one["seconds"] * 1000, f"{one['seconds'] * 1000:,.0f}") for name, one in found])
+        for workload, contenders in graph_results.points(results)
+        if (found := [(name, median(turns)) for name, turns in contenders.items()])
+    ]
+    picture = charts.chart("A graph, and the history of one", marks, graph_results.NAMES, "ms, logarithmic")
+    _write("graphs.svg", picture)
+    turns = 1 + max(row["turn"] for row in results["graphs"])
+    text = f"""One LangGraph program, whose saver is all that differs: a node that goes round, each time with one more
+        message of a few hundred bytes in its state, on a new thread, durable as LangGraph has it by default (async) and
+        with every step stored before the next one (sync); then `get_state_history`. Each saver is in a process of its
+        own, as its users make it, with its own serialising; ours and agentex-sdk's, which is as released, go over HTTP.
+        {turns} turns after a warm-up, in each of which every saver has one; figures are medians, of ratios of the same
+        turn too. CPU is that of the program, and of the servers behind it. The states must be the same with every
+        saver, or the run ends. agentex-sdk's history is the exception: its list has no blobs, so LangGraph makes two
+        more calls a state for what has a reducer, and other values are missing; they come when each state is fetched."""
+    header = "| | | ms | times as fast as AsyncPostgresSaver | spread | CPU ms | servers' CPU ms |"
+    head = ["## Graphs", "", "![A graph, and the history of one](images/graphs.svg)", "", _wrapped(text), ""]
+    return "\n".join([*head, header, "|---|---|--:|--:|--:|--:|--:|", *lines])
+
+
 def _memory(results: Results) -> str:
     found = results.get("memory")
     if not found:
@@ -313,6 +339,7 @@ PARTS = (
     _offered_rate,
     _growth,
     _storage,
+    _graphs,
     _memory,
     _instructions,
 )

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import graph_results
 import targets
 from run import median, spread
 from throughput import CONTENDERS, LOGGING, ON_POSTGRES, PGBENCH, TWO_ON_POSTGRES
@@ -31,7 +32,7 @@ def points(results: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, lis
 
 
 def printed(results: dict[str, Any]) -> str:
-    parts = (_throughput, _offered_rate, _growth, _storage, _rest)
+    parts = (_throughput, _offered_rate, _growth, _storage, graph_results.printed, _rest)
     return "\n".join(line for part in parts for line in part(results))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import graph_results
+from graphs import HISTORY, STEPS
 from run import median
 from throughput import ON_POSTGRES, PGBENCH, TWO_ON_POSTGRES
 from workloads import FOUR_WRITES, GET_TUPLE, LIST, SAME_THREADS, SMALL_WRITES, Workload
@@ -127,6 +129,10 @@ def _of_other(name: str, other: str) -> Callable[[Results], float | None]:
     return lambda results: long_thread(results, name, other)
 
 
+def _graph_on(contender: str) -> Callable[[Results], float | None]:
+    return lambda results: graph_results.graph_ratio(results, contender)
+
+
 def _deepest_list(results: Results) -> float | None:
     depths = [long_thread(results, f"list of 10, {depth}", "list of 10, at the top") for depth in DEPTHS]
     found = [share for share in depths if share is not None]
@@ -170,6 +176,9 @@ TARGETS = (
     Target("the same, CPU ms a put over random bytes", _over_raw("put_cpu_ms"), 0.3),
     Target("the same, CPU ms a get over random bytes", _over_raw("get_cpu_ms"), 0.3),
     Target("random bytes on disk, of their raw bytes", _share_on_disk("random bytes"), 1.05),
+    Target(f"{STEPS} steps on PostgreSQL, times as fast as AsyncPostgresSaver", _graph_on(ON_POSTGRES), 1, True),
+    Target("the same on SQLite", _graph_on("milepost"), 1, True),
+    Target(f"{HISTORY.name}, times as fast as agentex-sdk's saver", graph_results.history_ratio, 10, True),
     Target("memory at rest, MB", _memory("idle", "rss"), 25),
     Target("memory with 64 clients of 256 KiB, MB", _memory("clients_64_of_256_kib", "peak_rss"), 150),
     Target("memory with 100 bodies of 32 MiB, MB", _memory("bodies_100_of_32_mib", "peak_rss"), 420),

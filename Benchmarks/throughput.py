@@ -17,6 +17,7 @@ from measurement import measured
 from run import Run
 from workloads import SMALL_WRITES, WORKLOADS, Workload
 
+CLIENT = servers.ROOT / "clients/python/src"
 PEERS = ("postgres", "sqlite")
 ON_POSTGRES = "milepost-postgres"
 # Two Mileposts over one database, each with half of the connections.
@@ -32,21 +33,20 @@ OVER_A_DATABASE = (ON_POSTGRES, TWO_ON_POSTGRES, PGBENCH)
 
 
 class Peer:
-    """The process of peers.py, and what to ask it."""
+    """The process of peers.py or another script, and what to ask it."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path) -> None:
+    def __init__(self, name: str, arguments: list[str], log: Path, script: str = "peers.py") -> None:
         self.name = name
-        script = Path(__file__).absolute().parent / "peers.py"
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, str(script), *arguments],
+                [sys.executable, str(servers.ROOT / "Benchmarks" / script), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 start_new_session=True,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(CLIENT)},
             )
         self.settings = self._answer()
 

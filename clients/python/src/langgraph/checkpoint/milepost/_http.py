@@ -10,9 +10,11 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
+from urllib.request import getproxies
 
 import httpx
 
+from ._connection import IDLE_SECONDS, MAX_CONNECTIONS, Connections, Reply
 from ._retry import Attempts, RetryPolicy
 from ._wire import Answer, Call, parsed
 from .errors import UnavailableError, error_from
@@ -21,8 +23,6 @@ T = TypeVar("T")
 
 DISTRIBUTION = "langgraph-checkpoint-milepost"
 LONGEST_CONNECT = 5.0
-MAX_CONNECTIONS = 100
-IDLE_SECONDS = 60.0
 RETRIED = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
 
@@ -35,6 +35,7 @@ class Endpoint:
     timeout: float
     retry: RetryPolicy
     urls: dict[str, httpx.URL] = field(default_factory=dict, repr=False)
+    heads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def at(
@@ -46,19 +47,30 @@ class Endpoint:
             raise ValueError(f"the server's URL must be http://… or https://…, not {url!r}")
         if timeout <= 0:
             raise ValueError(f"timeout is {timeout:g} s, but must be positive")
-        named = httpx.Headers({"user-agent": user_agent(), "accept-encoding": "gzip, deflate"})
+        named = httpx.Headers({"user-agent": user_agent(), "accept-encoding": "gzip"})
         if api_key:
             named["authorization"] = f"Bearer {api_key}"
         named.update(headers)
         named["content-type"] = "application/json"
+        if any(character in part for pair in named.raw for part in pair for character in b"\r\n\0"):
+            raise ValueError("a header's name or value has a line break in it")
         return cls(parsed_url, named, timeout, retry)
+
+    @property
+    def connect_timeout(self) -> float:
+        """The seconds that connecting may take."""
+        return min(self.timeout, LONGEST_CONNECT)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether there is nothing between here and the server that httpx knows about: a proxy, a password."""
+        return not self.url.userinfo and not {self.url.scheme, "all"} & getproxies().keys()
 
     def options(self) -> dict[str, Any]:
         """What an httpx client of either kind is made with."""
-        connect = min(self.timeout, LONGEST_CONNECT)
         return {
             # Whoever finds all connections in use waits in line: those in front of it have time-outs.
-            "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
+            "timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout, pool=None),
             "limits": httpx.Limits(
                 max_connections=MAX_CONNECTIONS,
                 max_keepalive_connections=MAX_CONNECTIONS,
@@ -76,11 +88,21 @@ class Endpoint:
             url = self.urls.setdefault(call.path, self.url.copy_with(raw_path=root + call.path.encode("ascii")))
         return httpx.Request("POST", url, headers=self.headers, content=content)
 
-    def answer(self, response: httpx.Response) -> Answer:
+    def message(self, call: Call[Any], content: bytes) -> bytes:
+        """The same request as it goes over a connection."""
+        head = self.heads.get(call.path)
+        if head is None:
+            request = self.request(call, b"")
+            lines = [name + b": " + value for name, value in request.headers.raw if name.lower() != b"content-length"]
+            head = b"POST %b HTTP/1.1\r\n%b\r\ncontent-length: " % (request.url.raw_path, b"\r\n".join(lines))
+            self.heads[call.path] = head
+        return b"%b%d\r\n\r\n%b" % (head, len(content), content)
+
+    def answer(self, reply: Reply) -> Answer:
         """What the server answered; raises what it means when that is not a success."""
-        if response.is_success:
-            return Answer(parsed(response.content), response.headers.get("x-next-cursor"))
-        raise error_from(response.status_code, response.headers, response.content)
+        if 200 <= reply.status < 300:
+            return Answer(parsed(reply.content), reply.headers.get("x-next-cursor"))
+        raise error_from(reply.status, reply.headers, reply.content)
 
     def unreachable(self, error: httpx.RequestError) -> UnavailableError:
         """The exception for no answer at all."""
@@ -107,7 +129,7 @@ class Transport:
         while True:
             try:
                 response = client.send(self._endpoint.request(call, content))
-                return call.read(self._endpoint.answer(response))
+                return call.read(self._endpoint.answer(_reply(response)))
             except RETRIED as error:
                 failure, cause = self._endpoint.unreachable(error), error
             except httpx.RequestError as error:
@@ -156,8 +178,7 @@ class AsyncTransport:
         attempts = Attempts(self._endpoint.retry)
         while True:
             try:
-                response = await client.send(self._endpoint.request(call, content))
-                return call.read(self._endpoint.answer(response))
+                return call.read(self._endpoint.answer(await client.send(call, content)))
             except RETRIED as error:
                 failure, cause = self._endpoint.unreachable(error), error
             except httpx.RequestError as error:
@@ -179,7 +200,7 @@ class AsyncTransport:
             elif loop.is_running():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.close(), loop))
 
-    async def _connected(self) -> httpx.AsyncClient:
+    async def _connected(self) -> LoopClient:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -190,7 +211,7 @@ class AsyncTransport:
                 self._clients = {known: used for known, used in self._clients.items() if not known.is_closed()}
                 client = self._clients[loop] = LoopClient(self._endpoint)
             await client.close_with_loop()
-        return client.http
+        return client
 
 
 class LoopClient:
@@ -198,8 +219,19 @@ class LoopClient:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Connects when the first call is made."""
-        self.http = httpx.AsyncClient(**endpoint.options())
+        self._endpoint = endpoint
+        self._direct: Connections | None = None
+        if endpoint.is_direct:
+            self._direct = Connections(endpoint.url, endpoint.connect_timeout, endpoint.timeout)
+        else:
+            self._http = httpx.AsyncClient(**endpoint.options())
         self._held = self._hold()
+
+    async def send(self, call: Call[Any], content: bytes) -> Reply:
+        """The answer; raises an httpx.RequestError when there is none."""
+        if self._direct is not None:
+            return await self._direct.send(self._endpoint.message(call, content))
+        return _reply(await self._http.send(self._endpoint.request(call, content)))
 
     async def close_with_loop(self) -> None:
         """Has `asyncio.run` and its like close the client: they end every asynchronous generator that has begun."""
@@ -213,7 +245,11 @@ class LoopClient:
         try:
             yield
         finally:
-            await self.http.aclose()
+            await (self._direct or self._http).aclose()
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.headers, response.content)
 
 
 def user_agent() -> str:

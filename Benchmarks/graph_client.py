@@ -66,7 +66,7 @@ class State(MessagesState):
     last: dict[str, Any]
 
 
-def graph(checkpointer: BaseCheckpointSaver[str], steps: int) -> Any:
+def graph(checkpointer: BaseCheckpointSaver[str], steps: int, has_messages: bool = True) -> Any:
     """A node that goes round as often as that. What it says is made before, so that only LangGraph takes time."""
     messages = _messages(steps)
 
@@ -74,7 +74,8 @@ def graph(checkpointer: BaseCheckpointSaver[str], steps: int) -> Any:
         step = state["steps"]
         message = messages[step]
         used = {"step": step, "characters": len(message.content), "tool": None}
-        return {"messages": [message], "steps": step + 1, "tokens": len(message.content) // 4, "last": used}
+        said = {"messages": [message]} if has_messages else {}
+        return {**said, "steps": step + 1, "tokens": len(message.content) // 4, "last": used}
 
     builder = StateGraph(State)
     builder.add_node("agent", agent)
@@ -101,7 +102,7 @@ class Program:
 
     def __init__(self, checkpointer: BaseCheckpointSaver[str]) -> None:
         self._saver = checkpointer
-        self._history: dict[int, Any] = {}
+        self._history: dict[tuple[int, bool], Any] = {}
 
     async def steps(self, steps: int, durability: str) -> dict[str, Any]:
         """A graph on a new thread from its first step to its last; what it left is read back afterwards."""
@@ -112,12 +113,13 @@ class Program:
             raise RuntimeError("what is stored is not what the graph answered")
         return {**times, "digest": _digest([found]), "states": 1}
 
-    async def history(self, steps: int, each: bool) -> dict[str, Any]:
+    async def history(self, steps: int, each: bool, messages: bool = True) -> dict[str, Any]:
         """All states of a thread of so many steps; with `each`, every one fetched by itself after the list of them."""
-        if steps not in self._history:
-            self._history[steps] = _config()
-            await self._invoke(graph(self._saver, steps), self._history[steps], "async")
-        compiled, config = graph(self._saver, steps), self._history[steps]
+        compiled = graph(self._saver, steps, messages)
+        if (steps, messages) not in self._history:
+            self._history[steps, messages] = _config()
+            await self._invoke(compiled, self._history[steps, messages], "async")
+        config = self._history[steps, messages]
 
         async def listed() -> list[Any]:
             states = [state async for state in compiled.aget_state_history(config, limit=ALL)]

@@ -4,7 +4,7 @@ import itertools
 import statistics
 from typing import Any
 
-from graphs import AGENTEX, ASYNC, EACH, HISTORY
+from graphs import AGENTEX, ASYNC, EACH, Workload
 from run import median, spread
 from throughput import ON_POSTGRES
 
@@ -75,5 +75,5 @@ def graph_ratio(results: Results, contender: str) -> float | None:
     return times_as_fast(results, ASYNC.name, contender, "postgres")
 
 
-def history_ratio(results: Results) -> float | None:
-    return times_as_fast(results, HISTORY.name, "milepost", AGENTEX)
+def history_ratio(results: Results, workload: Workload) -> float | None:
+    return times_as_fast(results, workload.name, "milepost", AGENTEX)

@@ -265,7 +265,8 @@ def _graphs(results: Results) -> str:
     turns = 1 + max(row["turn"] for row in results["graphs"])
     text = f"""One LangGraph program, whose saver is all that differs: a node that goes round, each time with one more
         message of a few hundred bytes in its state, on a new thread, durable as LangGraph has it by default (async) and
-        with every step stored before the next one (sync); then `get_state_history`. Each saver is in a process of its
+        with every step stored before the next one (sync); then `get_state_history`, of that program and of
+        one that only counts. Each saver is in a process of its
         own, as its users make it, with its own serialising; ours and agentex-sdk's, which is as released, go over HTTP.
         {turns} turns after a warm-up, in each of which every saver has one; figures are medians, of ratios of the same
         turn too. CPU is that of the program, and of the servers behind it. The states must be the same with every

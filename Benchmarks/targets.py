@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import graph_results
-from graphs import HISTORY, STEPS
+from graphs import HISTORIES, STEPS, Workload
 from run import median
 from throughput import ON_POSTGRES, PGBENCH, TWO_ON_POSTGRES
 from workloads import FOUR_WRITES, GET_TUPLE, LIST, SAME_THREADS, SMALL_WRITES, Workload
@@ -129,6 +129,10 @@ def _of_other(name: str, other: str) -> Callable[[Results], float | None]:
     return lambda results: long_thread(results, name, other)
 
 
+def _history_of(workload: Workload) -> Callable[[Results], float | None]:
+    return lambda results: graph_results.history_ratio(results, workload)
+
+
 def _graph_on(contender: str) -> Callable[[Results], float | None]:
     return lambda results: graph_results.graph_ratio(results, contender)
 
@@ -178,7 +182,7 @@ TARGETS = (
     Target("random bytes on disk, of their raw bytes", _share_on_disk("random bytes"), 1.05),
     Target(f"{STEPS} steps on PostgreSQL, times as fast as AsyncPostgresSaver", _graph_on(ON_POSTGRES), 1, True),
     Target("the same on SQLite", _graph_on("milepost"), 1, True),
-    Target(f"{HISTORY.name}, times as fast as agentex-sdk's saver", graph_results.history_ratio, 10, True),
+    *(Target(f"{one.name}, times as fast as agentex-sdk's saver", _history_of(one), 10, True) for one in HISTORIES),
     Target("memory at rest, MB", _memory("idle", "rss"), 25),
     Target("memory with 64 clients of 256 KiB, MB", _memory("clients_64_of_256_kib", "peak_rss"), 150),
     Target("memory with 100 bodies of 32 MiB, MB", _memory("bodies_100_of_32_mib", "peak_rss"), 420),

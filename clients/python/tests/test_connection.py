@@ -103,11 +103,20 @@ def test_bytes_that_nobody_asked_for_end_the_connection():
 
 async def serving(handle, scenario, **options):
     """Runs a scenario with the address of a server that treats each connection so."""
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, **options)
+    writers = []
+
+    async def connected(reader, writer):
+        writers.append(writer)
+        await handle(reader, writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, **options)
     try:
         return await scenario(server.sockets[0].getsockname()[1])
     finally:
         server.close()
+        for writer in writers:  # Before Python 3.12 nobody else closes them.
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def request_from(reader):

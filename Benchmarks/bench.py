@@ -3,7 +3,7 @@
 Progress goes to standard error and the table to standard output. A whole run writes Benchmarks/results.json, from which
 `make bench-report` makes docs/benchmarks.md; a part of one writes .build/bench.json.
 
-A whole run takes about 25 minutes once everything is built, with --full about 31; --only graph takes 2.
+A run with --full --seconds 3 takes about 22 minutes once everything is built, one with --only graph about 3.
 """
 
 import argparse

@@ -53,9 +53,6 @@ extension PostgresStore: DirectStore {
         id: Identifier?
     ) async throws(StoreError) -> [ChannelHistory] {
         let query = HistoryQuery(channels: channels, thread: thread, namespace: namespace, id: id)
-        let result: Result<[ChannelHistory], StoreError> = await withCheckedContinuation { continuation in
-            readers.add(query.read { continuation.resume(returning: $0) })
-        }
-        return try result.get()
+        return try await answered { readers.add(query.read(then: $0)) }
     }
 }

@@ -32,13 +32,6 @@ extension PostgresStore: ThreadStore {
 
     private typealias Answer<Value> = @Sendable (Result<Value, StoreError>) -> Void
 
-    private func answered<Value: Sendable>(_ ask: (@escaping Answer<Value>) -> Void) async throws(StoreError) -> Value {
-        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            ask { continuation.resume(returning: $0) }
-        }
-        return try result.get()
-    }
-
     /// In the order given; those that have nothing are left out.
     private static func summaries(
         of threads: [ThreadKey],

@@ -45,23 +45,19 @@ package final class PostgresStore: Sendable {
         _ statement: PostgresStatement,
         _ decode: @escaping @Sendable (borrowing PostgresResult) -> Value
     ) async throws(StoreError) -> Value {
-        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+        try await answered { answer in
             let read = Read(operation, statement, isAlone: true) {
-                continuation.resume(returning: .failure($0))
+                answer(.failure($0))
             } finish: { result in
-                continuation.resume(returning: .success(decode(result)))
+                answer(.success(decode(result)))
                 return nil
             }
             readers.add(read)
         }
-        return try result.get()
     }
 
     /// Returns when the change is durable.
     func perform(_ kind: Change.Kind, _ operation: String) async throws(StoreError) {
-        let outcome: Result<Void, StoreError> = await withCheckedContinuation { continuation in
-            writer.add(Change(kind, operation) { continuation.resume(returning: $0) })
-        }
-        try outcome.get()
+        try await answered { writer.add(Change(kind, operation, then: $0)) }
     }
 }

@@ -39,10 +39,8 @@ struct StoredOutline {
                     if ChannelBlob.isDeltaSnapshot(type: type, start: start ?? []) { snapshots.insert(key) }
                 } else if index == 1 {
                     let place = CheckpointPlace(namespace: result.identifier(row, 0), id: result.identifier(row, 1))
-                    outline.writes[place, default: []].append(
-                        .init(taskID: result.identifier(row, 2), channel: result.identifier(row, 3))
-                    )
-                    counts[place, default: RowCounts()] += RowCounts(writes: 1, bytes: result.integer(row, 4))
+                    outline.writtenChannels[place, default: []].insert(result.identifier(row, 2))
+                    counts[place, default: RowCounts()] += RowCounts(writes: 1, bytes: result.integer(row, 3))
                 }
             }
         }
@@ -124,7 +122,7 @@ struct StoredOutline {
     private static let writes = StatementText(
         "outline_writes",
         """
-        SELECT checkpoint_ns, checkpoint_id, task_id, channel, coalesce(pg_column_size(blob), 0)
+        SELECT checkpoint_ns, checkpoint_id, channel, coalesce(pg_column_size(blob), 0)
         FROM checkpoint_writes WHERE thread_id = $1
         """
     )

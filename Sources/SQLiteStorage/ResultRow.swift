@@ -78,6 +78,11 @@ struct ResultRow: ~Copyable {
         return [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
+    /// How many bytes a blob or a text has; 0 for NULL.
+    func byteCount(_ column: Int32) -> Int {
+        Int(sqlite3_column_bytes(handle, column))
+    }
+
     /// Throws `corrupt` for an encoding that does not exist.
     func stored(encoding: Int32, payload: Int32) throws -> StoredBytes {
         guard let stored = StoredBytes(encoding: integer(encoding), payload: bytes(payload)) else {

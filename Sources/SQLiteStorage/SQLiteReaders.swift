@@ -80,10 +80,7 @@ final class SQLiteReaders: Sendable {
         _ operation: String,
         _ body: @escaping @Sendable (Snapshot) throws -> Value
     ) async throws(StoreError) -> Value {
-        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            perform(operation, body) { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+        try await answered { perform(operation, body, then: $0) }
     }
 
     /// Answers what waits, refuses what comes later, and closes the connections.

@@ -109,22 +109,37 @@ extension SQLiteStore {
 
     /// In (task_path, task id, index) order.
     static func pendingWrites(of checkpoint: CheckpointKey, in db: Database) throws -> [PendingWrite] {
+        var writes: [PendingWrite] = []
+        try forEachTask(of: checkpoint, in: db) { found, _ in writes += try found.get() }
+        writes.sort(by: PendingWrite.precedes)
+        return writes
+    }
+
+    /// Calls `body` with what each task wrote after the checkpoint, or why that cannot be read, and with the bytes it takes.
+    static func forEachTask(
+        of checkpoint: CheckpointKey,
+        in db: Database,
+        _ body: (_ writes: Result<[PendingWrite], any Error>, _ bytes: Int) throws -> Void
+    ) throws {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT task_id, encoding, payload FROM writes
                 WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
                 """
         )
-        var writes: [PendingWrite] = []
         try statement.forEachRow {
             $0.bind(checkpoint)
         } _: { row in
-            let stored = try row.stored(encoding: 1, payload: 2)
-            writes += try StoredWrites.decoded(stored.value(), task: row.packed(0))
+            let writes: Result<[PendingWrite], any Error>
+            do {
+                let stored = try row.stored(encoding: 1, payload: 2)
+                writes = .success(try StoredWrites.decoded(stored.value(), task: row.packed(0)))
+            } catch {
+                writes = .failure(error)
+            }
+            try body(writes, row.byteCount(2))
             return true
         }
-        writes.sort(by: PendingWrite.precedes)
-        return writes
     }
 }
 

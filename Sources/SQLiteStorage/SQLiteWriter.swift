@@ -97,10 +97,7 @@ final class SQLiteWriter: Sendable {
         _ operation: String,
         _ apply: @escaping @Sendable (Transaction) throws -> Void
     ) async throws(StoreError) {
-        let outcome: Outcome = await withCheckedContinuation { continuation in
-            perform(operation, apply) { continuation.resume(returning: $0) }
-        }
-        try outcome.get()
+        try await answered { perform(operation, apply, then: $0) }
     }
 
     /// The same for a caller that has no task: `answer` is called on the writer's thread and must not hold it up.

@@ -56,30 +56,19 @@ struct StoredOutline {
         _ number: Int64?,
         _ db: Database
     ) throws -> Set<CheckpointPlace> {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT task_id, encoding, payload FROM writes
-                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
-                """
-        )
         var unreadable: Set<CheckpointPlace> = []
         for (id, namespace) in try SQLiteStore.placesOfWrites(thread, number, db) {
             let place = CheckpointPlace(namespace: namespace, id: id)
-            try statement.forEachRow {
-                $0.bind(CheckpointKey(thread: thread, namespace: namespace, id: id))
-            } _: { row in
-                counts[place, default: RowCounts()].bytes += row.bytes(2)?.count ?? 0
+            let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
+            try SQLiteStore.forEachTask(of: key, in: db) { found, bytes in
+                counts[place, default: RowCounts()].bytes += bytes
                 do {
-                    let stored = try row.stored(encoding: 1, payload: 2)
-                    let writes = try StoredWrites.decoded(stored.value(), task: row.packed(0))
+                    let writes = try found.get()
                     counts[place, default: RowCounts()].writes += writes.count
-                    outline.writes[place, default: []] += writes.map {
-                        ThreadOutline.Write(taskID: $0.taskID, channel: $0.channel)
-                    }
+                    outline.writtenChannels[place, default: []].formUnion(writes.map(\.channel))
                 } catch let error as StoreError where error.kind == .corrupt {
                     unreadable.insert(place)
                 }
-                return true
             }
         }
         return unreadable
@@ -102,7 +91,7 @@ struct StoredOutline {
         } _: { row in
             let place = CheckpointPlace(namespace: row.identifier(0), id: row.identifier(1))
             let parentID = row.optionalPacked(2)
-            counts[place, default: RowCounts()] += RowCounts(checkpoints: 1, bytes: row.bytes(4)?.count ?? 0)
+            counts[place, default: RowCounts()] += RowCounts(checkpoints: 1, bytes: row.byteCount(4))
             do {
                 let texts = try StoredCheckpoint.texts(in: row, from: 3)
                 let key = CheckpointKey(thread: thread, namespace: place.namespace, id: place.id)

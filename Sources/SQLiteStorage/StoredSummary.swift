@@ -75,23 +75,12 @@ struct StoredSummary {
     }
 
     private mutating func countWrites(_ number: Int64?) throws {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT task_id, encoding, payload FROM writes
-                WHERE checkpoint_id = ? AND thread_id = ? AND tenant = ? AND checkpoint_ns = ?
-                """
-        )
         for (id, namespace) in try SQLiteStore.placesOfWrites(thread, number, db) {
             let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
-            try statement.forEachRow {
-                $0.bind(key)
-            } _: { row in
+            try SQLiteStore.forEachTask(of: key, in: db) { found, bytes in
                 // A row that is damaged counts as one write; who reads it is told.
-                let writes = try? StoredWrites.decoded(
-                    row.stored(encoding: 1, payload: 2).value(), task: row.packed(0))
-                counts[namespace, default: RowCounts()] += RowCounts(
-                    writes: writes?.count ?? 1, bytes: row.bytes(2)?.count ?? 0)
-                return true
+                let count = (try? found.get())?.count ?? 1
+                counts[namespace, default: RowCounts()] += RowCounts(writes: count, bytes: bytes)
             }
         }
     }

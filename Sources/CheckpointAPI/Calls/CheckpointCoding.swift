@@ -9,7 +9,7 @@ extension JSONWriter {
         if let tuple {
             var writer = JSONWriter(reservingCapacity: tuple.estimatedBytes)
             var include = include
-            include.named.formUnion([.blobs, .pendingWrites])
+            include.parts.formUnion(.tuple)
             writer.tuple(tuple, include)
             return writer
         }
@@ -35,15 +35,15 @@ extension JSONWriter {
     private mutating func tuple(_ tuple: CheckpointTuple, _ include: Include) {
         raw("{")
         members(of: tuple.checkpoint)
-        if include.named.contains(.blobs) {
+        if include.parts.contains(.blobs) {
             raw(",\"blobs\":")
             array(tuple.blobs) { $0.blob($1) }
         }
-        if include.named.contains(.pendingWrites) {
+        if include.parts.contains(.pendingWrites) {
             raw(",\"pending_writes\":")
             array(tuple.pendingWrites) { $0.write($1, hasTaskPath: include.hasTaskPath) }
         }
-        if include.named.contains(.parentSends) {
+        if include.parts.contains(.parentSends) {
             raw(",\"parent_sends\":")
             array(tuple.parentSends) { $0.write($1, hasTaskPath: include.hasTaskPath) }
         }

@@ -59,5 +59,5 @@ extension GetTupleBody {
         checkpointID.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    fileprivate var parts: TupleParts { TupleParts.tuple.union(include.parts) }
+    fileprivate var parts: TupleParts { include.parts.union(.tuple) }
 }

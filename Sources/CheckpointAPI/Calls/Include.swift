@@ -2,34 +2,29 @@ import Checkpoints
 
 /// The field `include`: what an answer has beside what it always has.
 struct Include: Sendable {
-    /// The names, in the order of the document.
-    enum Part: String, CaseIterable, Sendable {
-        case blobs
-        case pendingWrites = "pending_writes"
-        case taskPath = "task_path"
-        case parentSends = "parent_sends"
-    }
-
-    var named: Set<Part> = []
-
-    var parts: TupleParts {
-        var parts: TupleParts = []
-        if named.contains(.blobs) { parts.insert(.blobs) }
-        if named.contains(.pendingWrites) { parts.insert(.pendingWrites) }
-        if named.contains(.parentSends) { parts.insert(.parentSends) }
-        return parts
-    }
-
+    var parts: TupleParts = []
     /// Whether writes carry their task path.
-    var hasTaskPath: Bool { named.contains(.taskPath) }
+    var hasTaskPath = false
+
+    /// The names, in the order of the document.
+    static let names = ["blobs", "pending_writes", "task_path", "parent_sends"]
+
+    init(_ names: [String] = []) {
+        for name in names {
+            switch name {
+            case "blobs": parts.insert(.blobs)
+            case "pending_writes": parts.insert(.pendingWrites)
+            case "task_path": hasTaskPath = true
+            case "parent_sends": parts.insert(.parentSends)
+            default: preconditionFailure("the field takes only these names")
+            }
+        }
+    }
 }
 
 extension Field {
     /// Missing and null are no part.
     static func include(store: @escaping Store<Include>) -> Field {
-        choices("include", "What to answer beside the rest", among: Include.Part.allCases.map(\.rawValue)) {
-            body, names in
-            store(&body, Include(named: Set(names.compactMap { Include.Part(rawValue: $0) })))
-        }
+        choices("include", "What to answer beside the rest", among: Include.names) { store(&$0, Include($1)) }
     }
 }

@@ -28,12 +28,7 @@ extension ChannelVersion {
     package static func named(
         by document: JSONText
     ) throws(JSONError) -> (versions: [ChannelVersion], areTexts: Bool) {
-        let versions: JSONText? = try document.bytes.withUnsafeBufferPointer { (bytes) throws(JSONError) in
-            let parsed = try JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(documentFields))
-            let node = parsed.member(0, of: parsed.root)
-            return node.kind == .object ? parsed.text(of: node) : nil
-        }
-        guard let versions, case .object(let members) = try versions.value else { return ([], true) }
+        guard case .object(let members)? = try document.member(channelVersions)?.value else { return ([], true) }
         var areTexts = true
         var pairs: [ChannelVersion] = []
         pairs.reserveCapacity(members.count)
@@ -55,7 +50,7 @@ extension ChannelVersion {
         return (pairs, areTexts)
     }
 
-    private static let documentFields = JSONFields([(name: "channel_versions", shape: .value)])
+    private static let channelVersions = JSONFields([(name: "channel_versions", shape: .value)])
 }
 
 extension JSONValue {

@@ -34,16 +34,12 @@ extension Checkpoint {
     ///
     /// Costs a walk over the document's members. A document that cannot be read has none.
     package var sendsAreInParent: Bool {
-        guard parentID != nil else { return false }
-        return document.bytes.withUnsafeBufferPointer { bytes in
-            let fields = JSONFields([(name: "v", shape: .value)])
-            // A document that is not JSON has no version.
-            guard let parsed = try? JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(fields)) else {
-                return false
-            }
-            let node = parsed.member(0, of: parsed.root)
-            guard node.kind == .number, let version = Double(parsed.number(of: node).text) else { return false }
-            return version < 4
+        // A document that is not JSON has no version.
+        guard parentID != nil, case .number(let version)? = try? document.member(Self.version)?.value else {
+            return false
         }
+        return version.double < 4
     }
+
+    private static let version = JSONFields([(name: "v", shape: .value)])
 }

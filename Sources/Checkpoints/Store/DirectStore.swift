@@ -55,13 +55,14 @@ extension DirectStore {
     package func list(_ query: CheckpointQuery) async throws(StoreError) -> CheckpointPage {
         try await answered { list(query, then: $0) }
     }
+}
 
-    private func answered<Value: Sendable>(
-        _ ask: (@escaping @Sendable (Result<Value, StoreError>) -> Void) -> Void
-    ) async throws(StoreError) -> Value {
-        let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-            ask { continuation.resume(returning: $0) }
-        }
-        return try result.get()
+/// Waits for what a call that takes no task answers.
+package func answered<Value: Sendable>(
+    _ ask: (@escaping @Sendable (Result<Value, StoreError>) -> Void) -> Void
+) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+        ask { continuation.resume(returning: $0) }
     }
+    return try result.get()
 }

@@ -111,9 +111,7 @@ extension MemoryStore.Contents {
             )
         }
         outline.blobs = blobs.mapValues(\.hasValue)
-        outline.writes = writes.mapValues { writes in
-            writes.values.map { ThreadOutline.Write(taskID: $0.taskID, channel: $0.channel) }
-        }
+        outline.writtenChannels = writes.mapValues { Set($0.values.map(\.channel)) }
         return outline
     }
 
@@ -144,15 +142,10 @@ extension NamespaceSummary.Step {
     /// Costs a walk over the document's members.
     package init(id: Identifier, document: JSONText) {
         var time: String?
-        document.bytes.withUnsafeBufferPointer { bytes in
-            let fields = JSONFields([(name: "ts", shape: .value)])
-            // A document that is not JSON has no time.
-            guard let parsed = try? JSONDocument(parsing: UnsafeRawBufferPointer(bytes), shape: .object(fields)) else {
-                return
-            }
-            let node = parsed.member(0, of: parsed.root)
-            if node.kind == .string { time = parsed.string(of: node).string }
-        }
+        // A document that is not JSON has no time.
+        if case .string(let text)? = try? document.member(Self.time)?.value { time = text.string }
         self.init(id: id, time: time)
     }
+
+    private static let time = JSONFields([(name: "ts", shape: .value)])
 }

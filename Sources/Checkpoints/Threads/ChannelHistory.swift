@@ -56,7 +56,7 @@ package struct HistoryWalk {
             seeds[blob.channel] = .blob(blob)
             open.remove(blob.channel)
         }
-        guard !open.isEmpty, case .object(let members)? = try ancestor.document.value["channel_values"] else { return }
+        guard !open.isEmpty, case .object(let members)? = try ancestor.document.channelValues else { return }
         // Of a name that is there twice the last counts.
         for member in members.reversed() {
             guard let channel = member.name.string.map({ Identifier($0) }), open.contains(channel) else { continue }
@@ -76,6 +76,17 @@ package struct HistoryWalk {
             )
         }
     }
+}
+
+extension JSONText {
+    /// What a checkpoint's document has in `channel_values`; nil when it has none.
+    ///
+    /// Throws for what is not JSON.
+    var channelValues: JSONValue? {
+        get throws(JSONError) { try member(Self.channelValuesField)?.value }
+    }
+
+    private static let channelValuesField = JSONFields([(name: "channel_values", shape: .value)])
 }
 
 extension ChannelBlob {

@@ -8,7 +8,8 @@ package struct CheckpointOutline: Sendable {
     package let content: Content?
 
     package struct Content: Sendable {
-        package let versions: [ChannelVersion]
+        /// By channel.
+        package let versions: [Identifier: ChannelVersion]
         /// Channels that the document itself has a value of.
         package let inlineChannels: Set<Identifier>
         /// Whether the parent's writes have its sends: see `Checkpoint.sendsAreInParent`.
@@ -43,8 +44,8 @@ package struct CheckpointOutline: Sendable {
 extension CheckpointOutline.Content {
     fileprivate init(_ checkpoint: Checkpoint) throws(JSONError) {
         let metadata = try checkpoint.metadata.value
-        versions = try ChannelVersion.all(in: checkpoint.document)
-        inlineChannels = Set(try checkpoint.document.value["channel_values"].memberNames)
+        versions = Dictionary(try ChannelVersion.all(in: checkpoint.document).map { ($0.channel, $0) }) { $1 }
+        inlineChannels = Set(try checkpoint.document.channelValues.memberNames)
         sendsAreInParent = checkpoint.sendsAreInParent
         source = metadata["source"].text
         runID = checkpoint.metadata.runID
@@ -95,21 +96,11 @@ package struct ThreadOutline: Sendable {
         }
     }
 
-    package struct Write: Hashable, Sendable {
-        package let taskID: Identifier
-        package let channel: Identifier
-
-        package init(taskID: Identifier, channel: Identifier) {
-            self.taskID = taskID
-            self.channel = channel
-        }
-    }
-
     package var checkpoints: [CheckpointOutline] = []
     /// All blobs, and whether each `hasValue`.
     package var blobs: [BlobKey: Bool] = [:]
-    /// By the checkpoint they follow, which need not be there.
-    package var writes: [CheckpointPlace: [Write]] = [:]
+    /// The channels that writes go to, by the checkpoint they follow, which need not be there.
+    package var writtenChannels: [CheckpointPlace: Set<Identifier>] = [:]
 
     package init() {}
 }

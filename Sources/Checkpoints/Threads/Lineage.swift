@@ -17,8 +17,6 @@ struct Lineage {
     let parents: [Int?]
     let children: [[Int]]
     private let inlineOrStored: [Set<Identifier>]
-    private let writtenChannels: [Set<Identifier>]
-    private let versions: [[Identifier: ChannelVersion]]
     /// Channels that anything in a namespace is stored of.
     private let storedChannels: [Identifier: Set<Identifier>]
     private var sources: [Identifier: [Int: Source]] = [:]
@@ -39,20 +37,16 @@ struct Lineage {
         self.children = children
         inlineOrStored = checkpoints.map { checkpoint in
             guard let content = checkpoint.content else { return [] }
-            let stored = content.versions.filter { version in
+            let stored = content.versions.filter { _, version in
                 let key = ThreadOutline.BlobKey(namespace: checkpoint.place.namespace, version: version)
                 return outline.blobs[key] ?? false
             }
-            return content.inlineChannels.union(stored.map(\.channel))
-        }
-        writtenChannels = checkpoints.map { Set((outline.writes[$0.place] ?? []).map(\.channel)) }
-        versions = checkpoints.map { checkpoint in
-            Dictionary((checkpoint.content?.versions ?? []).map { ($0.channel, $0) }) { $1 }
+            return content.inlineChannels.union(stored.keys)
         }
         var storedChannels: [Identifier: Set<Identifier>] = [:]
         for (index, checkpoint) in checkpoints.enumerated() {
             storedChannels[checkpoint.place.namespace, default: []]
-                .formUnion(inlineOrStored[index].union(writtenChannels[index]))
+                .formUnion(inlineOrStored[index].union(outline.writtenChannels[checkpoint.place] ?? []))
         }
         self.storedChannels = storedChannels
     }
@@ -64,11 +58,10 @@ struct Lineage {
         inlineOrStored[index].contains(channel)
     }
 
-    func writes(at index: Int) -> [ThreadOutline.Write] {
-        outline.writes[outline.checkpoints[index].place] ?? []
+    /// Whether anything was written to the channel after the checkpoint.
+    func hasWrite(to channel: Identifier, at index: Int) -> Bool {
+        outline.writtenChannels[outline.checkpoints[index].place]?.contains(channel) ?? false
     }
-
-    func version(of channel: Identifier, at index: Int) -> ChannelVersion? { versions[index][channel] }
 
     /// Whether any checkpoint of the namespace has a value of the channel, or a write to it.
     func isStored(_ channel: Identifier, in namespace: Identifier) -> Bool {
@@ -93,7 +86,7 @@ struct Lineage {
         }
         for index in path.reversed() {
             if hasValue(channel, at: index) { source.seed = index }
-            source.isWritten = source.isWritten || writtenChannels[index].contains(channel)
+            source.isWritten = source.isWritten || hasWrite(to: channel, at: index)
             source.isObscured = source.isObscured || checkpoint(index).content == nil
             known[index] = source
         }

@@ -31,7 +31,7 @@ package struct PrunePlan: Sendable {
         closure.keepForkBases()
         try closure.keepWhatOthersNeed(isSnapshot)
         let finished = closure.dropFinishedCalls()
-        fill(outline, kept: closure.kept, droppedNamespaces: finished)
+        fill(closure, droppedNamespaces: finished)
         orphaned = outline.checkpoints.filter { checkpoint in
             guard let parentID = checkpoint.parentID, !deleted.contains(checkpoint.place) else { return false }
             return deleted.contains(CheckpointPlace(namespace: checkpoint.place.namespace, id: parentID))
@@ -49,28 +49,27 @@ package struct PrunePlan: Sendable {
         var closure = KeptCheckpoints(Lineage(outline))
         closure.keep { !($0.content?.runID.map(runs.contains) ?? false) }
         try closure.keepWhatOthersNeed(isSnapshot)
-        fill(outline, kept: closure.kept, droppedNamespaces: [])
+        fill(closure, droppedNamespaces: [])
     }
 
     /// Deletes everything.
     package init(deletingAllOf outline: ThreadOutline) {
-        deleted = Set(outline.checkpoints.map(\.place)).union(outline.writes.keys)
+        deleted = Set(outline.checkpoints.map(\.place)).union(outline.writtenChannels.keys)
         blobs = Set(outline.blobs.keys)
     }
 
-    private mutating func fill(_ outline: ThreadOutline, kept: Set<Int>, droppedNamespaces: Set<Identifier>) {
-        keptCount = kept.count
+    private mutating func fill(_ closure: KeptCheckpoints, droppedNamespaces: Set<Identifier>) {
+        let outline = closure.outline
+        keptCount = closure.kept.count
         var needed: Set<ThreadOutline.BlobKey> = []
-        var obscured: Set<Identifier> = []
         var unneeded: Set<ThreadOutline.BlobKey> = []
         for (index, checkpoint) in outline.checkpoints.enumerated() {
             let namespace = checkpoint.place.namespace
-            let keys = (checkpoint.content?.versions ?? []).map {
+            let keys = (checkpoint.content?.versions ?? [:]).values.map {
                 ThreadOutline.BlobKey(namespace: namespace, version: $0)
             }
-            if kept.contains(index) {
+            if closure.kept.contains(index) {
                 needed.formUnion(keys)
-                if checkpoint.content == nil { obscured.insert(namespace) }
             } else {
                 unneeded.formUnion(keys)
                 deleted.insert(checkpoint.place)
@@ -79,10 +78,12 @@ package struct PrunePlan: Sendable {
         blobs = Set(
             outline.blobs.keys.filter { key in
                 if droppedNamespaces.contains(key.namespace) { return true }
-                return unneeded.contains(key) && !needed.contains(key) && !obscured.contains(key.namespace)
+                return unneeded.contains(key) && !needed.contains(key) && !closure.obscured.contains(key.namespace)
             }
         )
-        for place in outline.writes.keys where droppedNamespaces.contains(place.namespace) { deleted.insert(place) }
+        for place in outline.writtenChannels.keys where droppedNamespaces.contains(place.namespace) {
+            deleted.insert(place)
+        }
     }
 }
 
@@ -95,8 +96,8 @@ private struct KeptCheckpoints {
     /// Channels whose whole replay is kept already, by checkpoint.
     private var replayed: [Int: Set<Identifier>] = [:]
     private var pending: [Int] = []
-    /// Namespaces with something that cannot be read.
-    private let obscured: Set<Identifier>
+    /// Namespaces with something that cannot be read, all of which stays.
+    let obscured: Set<Identifier>
     private var snapshots: [ThreadOutline.BlobKey: Bool] = [:]
 
     init(_ lineage: Lineage) {
@@ -112,6 +113,8 @@ private struct KeptCheckpoints {
         unnamedDeltas = unnamed
         obscured = Set(lineage.outline.checkpoints.filter { $0.content == nil }.map(\.place.namespace))
     }
+
+    var outline: ThreadOutline { lineage.outline }
 
     private mutating func keep(_ index: Int) {
         if kept.insert(index).inserted { pending.append(index) }
@@ -146,9 +149,8 @@ private struct KeptCheckpoints {
 
     /// An interrupt has been answered when there is a `__resume__` and the graph went on from here.
     private func isWaiting(_ index: Int) -> Bool {
-        let writes = lineage.writes(at: index)
-        guard writes.contains(where: { $0.channel == .interruptChannel }) else { return false }
-        let isAnswered = writes.contains { $0.channel == .resumeChannel }
+        guard lineage.hasWrite(to: .interruptChannel, at: index) else { return false }
+        let isAnswered = lineage.hasWrite(to: .resumeChannel, at: index)
         let wentOn = lineage.children[index].contains { lineage.checkpoint($0).content?.source == "loop" }
         return !(isAnswered && wentOn)
     }
@@ -166,12 +168,12 @@ private struct KeptCheckpoints {
                 continue
             }
             if content.sendsAreInParent, let parent = lineage.parents[index],
-                lineage.writes(at: parent).contains(where: { $0.channel == .sendsChannel })
+                lineage.hasWrite(to: .sendsChannel, at: parent)
             {
                 keep(parent)
             }
-            for version in content.versions where !lineage.hasValue(version.channel, at: index) {
-                try keepReplay(of: version.channel, before: index, isSnapshot)
+            for channel in content.versions.keys where !lineage.hasValue(channel, at: index) {
+                try keepReplay(of: channel, before: index, isSnapshot)
             }
         }
     }
@@ -205,7 +207,7 @@ private struct KeptCheckpoints {
         let checkpoint = lineage.checkpoint(seed)
         let namespace = checkpoint.place.namespace
         if unnamedDeltas.contains(namespace) || deltaChannels[namespace]?.contains(channel) ?? false { return true }
-        guard let version = lineage.version(of: channel, at: seed) else { return false }
+        guard let version = checkpoint.content?.versions[channel] else { return false }
         let key = ThreadOutline.BlobKey(namespace: namespace, version: version)
         guard lineage.outline.blobs[key] == true else { return false }
         if let known = snapshots[key] { return known }

@@ -4,12 +4,9 @@ import JSON
 // The shapes that the calls answer with. Documents and metadata go out as they came in; blobs are encoded straight
 // into the answer.
 extension JSONWriter {
-    /// A tuple with blobs and pending writes, whether `include` names them or not.
     static func tupleOrNull(_ tuple: CheckpointTuple?, _ include: Include) -> JSONWriter {
         if let tuple {
             var writer = JSONWriter(reservingCapacity: tuple.estimatedBytes)
-            var include = include
-            include.parts.formUnion(.tuple)
             writer.tuple(tuple, include)
             return writer
         }

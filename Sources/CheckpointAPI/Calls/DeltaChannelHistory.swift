@@ -39,7 +39,7 @@ extension Endpoint {
                         of: body.channels,
                         in: ThreadKey(body.threadID, tenant: principal.tenant),
                         namespace: body.namespace,
-                        id: body.checkpointID.flatMap { $0.isEmpty ? nil : $0 }
+                        id: body.checkpointID.unlessEmpty
                     )
                 )
             )

@@ -6,7 +6,8 @@ struct GetTupleBody: Sendable {
     var threadID: Identifier = ""
     var namespace: Identifier = ""
     var checkpointID: Identifier?
-    var include = Include()
+    /// Blobs and pending writes are always among the parts.
+    var include = Include(parts: .tuple)
 
     static let schema = ObjectSchema(
         "GetCheckpointTupleRequest",
@@ -15,7 +16,7 @@ struct GetTupleBody: Sendable {
             .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
             .identifier("checkpoint_ns", "Checkpoint namespace", default: "") { $0.namespace = $1 },
             .nullableIdentifier("checkpoint_id", "Checkpoint ID (None = latest)") { $0.checkpointID = $1 },
-            .include { $0.include = $1 },
+            .include { $0.include.formUnion($1) },
         ]
     )
 }
@@ -37,7 +38,7 @@ extension Endpoint {
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
             let tuple = try await store.tuple(
-                in: thread, namespace: body.namespace, id: body.wantedID, parts: body.parts)
+                in: thread, namespace: body.namespace, id: body.checkpointID.unlessEmpty, parts: body.include.parts)
             return .json(.tupleOrNull(tuple, body.include))
         }
     }
@@ -46,18 +47,16 @@ extension Endpoint {
         guard let store = store as? any DirectStore else { return nil }
         return { body, principal, answer in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
-            store.tuple(in: thread, namespace: body.namespace, id: body.wantedID, parts: body.parts) { result in
+            store.tuple(
+                in: thread, namespace: body.namespace, id: body.checkpointID.unlessEmpty, parts: body.include.parts
+            ) { result in
                 answer(result.map { .json(.tupleOrNull($0, body.include)) }.mapError { $0 })
             }
         }
     }
 }
 
-extension GetTupleBody {
-    /// An empty id asks for the latest, as null does.
-    fileprivate var wantedID: Identifier? {
-        checkpointID.flatMap { $0.isEmpty ? nil : $0 }
-    }
-
-    fileprivate var parts: TupleParts { include.parts.union(.tuple) }
+extension Identifier? {
+    /// An empty checkpoint id asks for what null asks for.
+    var unlessEmpty: Identifier? { flatMap { $0.isEmpty ? nil : $0 } }
 }

@@ -2,14 +2,18 @@ import Checkpoints
 
 /// The field `include`: what an answer has beside what it always has.
 struct Include: Sendable {
-    var parts: TupleParts = []
+    private(set) var parts: TupleParts = []
     /// Whether writes carry their task path.
-    var hasTaskPath = false
+    private(set) var hasTaskPath = false
 
     /// The names, in the order of the document.
     static let names = ["blobs", "pending_writes", "task_path", "parent_sends"]
 
-    init(_ names: [String] = []) {
+    init(parts: TupleParts = []) {
+        self.parts = parts
+    }
+
+    fileprivate init(_ names: [String]) {
         for name in names {
             switch name {
             case "blobs": parts.insert(.blobs)
@@ -19,6 +23,11 @@ struct Include: Sendable {
             default: preconditionFailure("the field takes only these names")
             }
         }
+    }
+
+    mutating func formUnion(_ other: Include) {
+        parts.formUnion(other.parts)
+        hasTaskPath = hasTaskPath || other.hasTaskPath
     }
 }
 

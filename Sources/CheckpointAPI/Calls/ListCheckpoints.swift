@@ -4,7 +4,6 @@ import JSON
 /// The body of list.
 struct ListCheckpointsBody: Sendable {
     var threadID: Identifier?
-    var isAcrossThreads = false
     var namespace: Identifier?
     var id: Identifier?
     var before: Identifier?
@@ -28,8 +27,9 @@ struct ListCheckpointsBody: Sendable {
                 isDocumented: true,
                 default: CheckpointQuery.defaultLimit
             ) { $0.limit = $1 },
+            // Without a thread id, all threads are meant: no body comes that far unless this field is true.
             .boolean("across_threads", "List all threads: then thread_id may be null or missing", default: false) {
-                $0.isAcrossThreads = $1
+                _, _ in
             },
             .nullableIdentifier("checkpoint_id", "Only this checkpoint ID (None = any)") { $0.id = $1 },
             .cursor("after", "Cursor of the next page, from the header x-next-cursor", Cursor.place) { $0.after = $1 },
@@ -79,7 +79,7 @@ extension ListCheckpointsBody {
         CheckpointQuery(
             scope: threadID.map { .thread(ThreadKey($0, tenant: principal.tenant)) } ?? .tenant(principal.tenant),
             namespace: namespace,
-            id: id.flatMap { $0.isEmpty ? nil : $0 },
+            id: id.unlessEmpty,
             before: before,
             after: after,
             metadataFilter: metadataFilter,

@@ -14,15 +14,20 @@ let package = Package(
             from: "1.4.0",
             traits: [.defaults, "CommandLineArguments", "Logging"]
         ),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         .target(name: "JSON"),
@@ -53,17 +58,46 @@ let package = Package(
             exclude: ["DESIGN.md"]
         ),
         .target(
+            name: "Encryption",
+            dependencies: [
+                "CZstd",
+                "Checkpoints",
+                "JSON",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
+        .target(
+            name: "Authentication",
+            dependencies: [
+                "Checkpoints",
+                "JSON",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]
+        ),
+        .target(
             name: "CheckpointAPI",
             dependencies: [
+                "Authentication",
                 "Checkpoints",
                 "JSON",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "X509", package: "swift-certificates"),
             ]
         ),
         .target(
@@ -86,8 +120,10 @@ let package = Package(
         .executableTarget(
             name: "milepost",
             dependencies: [
+                "Authentication",
                 "CheckpointAPI",
                 "Checkpoints",
+                "Encryption",
                 "JSON",
                 "MilepostClient",
                 "Observability",
@@ -148,8 +184,34 @@ let package = Package(
             dependencies: ["Checkpoints", "JSON", "SQLiteStorage", "TestSupport", "Transfer"]
         ),
         .testTarget(
+            name: "EncryptionTests",
+            dependencies: [
+                "Checkpoints",
+                "Encryption",
+                "JSON",
+                "SQLiteStorage",
+                "TestSupport",
+            ]
+        ),
+        .testTarget(
+            name: "AuthenticationTests",
+            dependencies: [
+                "Authentication",
+                "Checkpoints",
+                "JSON",
+                "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(
             name: "CheckpointAPITests",
             dependencies: [
+                "Authentication",
                 "CheckpointAPI",
                 "Checkpoints",
                 "JSON",
@@ -171,6 +233,7 @@ let package = Package(
         .testTarget(
             name: "MilepostTests",
             dependencies: [
+                "Authentication",
                 "CheckpointAPI",
                 "Checkpoints",
                 "JSON",

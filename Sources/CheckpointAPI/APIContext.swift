@@ -1,3 +1,4 @@
+package import Authentication
 package import Hummingbird
 
 /// What the steps of one request share.

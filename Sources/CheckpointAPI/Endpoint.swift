@@ -1,3 +1,4 @@
+package import Authentication
 package import HTTPTypes
 import Hummingbird
 import JSON
@@ -13,7 +14,7 @@ package struct Endpoint: Sendable {
     /// `{thread_id}` stands for one step.
     package let path: String
     /// Nil for what anyone may ask, such as whether the process is up.
-    package let permission: Permission?
+    package let scope: Scope?
     /// Nil for what the OpenAPI document leaves out: itself and the health checks.
     let operation: OpenAPIOperation?
     let handle: Handle
@@ -31,13 +32,13 @@ package struct Endpoint: Sendable {
     init(
         _ method: HTTPRequest.Method,
         _ path: String,
-        permission: Permission? = nil,
+        scope: Scope? = nil,
         operation: OpenAPIOperation? = nil,
         handle: @escaping @Sendable (Request, APIContext) async throws -> Response
     ) {
         self.method = method
         self.path = path
-        self.permission = permission
+        self.scope = scope
         self.operation = operation
         self.direct = nil
         self.handle = { request, context, _ in try await handle(request, context) }
@@ -48,7 +49,7 @@ package struct Endpoint: Sendable {
     /// `handle` and `direct` see only bodies that satisfy `schema`.
     init<Body: Sendable>(
         _ path: String,
-        permission: Permission,
+        scope: Scope,
         operation: OpenAPIOperation,
         body schema: ObjectSchema<Body>,
         limits: APILimits,
@@ -57,7 +58,7 @@ package struct Endpoint: Sendable {
     ) {
         self.method = .post
         self.path = path
-        self.permission = permission
+        self.scope = scope
         self.operation = operation
         self.handle = { request, context, reservation in
             let body = try await schema.read(request, upTo: limits.bodyBytes, counting: &reservation)

@@ -1,3 +1,4 @@
+import Authentication
 package import Checkpoints
 package import Hummingbird
 package import HummingbirdCore
@@ -63,8 +64,8 @@ package func buildInterface(
     }
     for endpoint in endpoints {
         router.on(RouterPath(endpoint.path), method: endpoint.method) { request, context in
-            if let permission = endpoint.permission {
-                try context.principal.require(permission)
+            if let scope = endpoint.scope {
+                try context.principal.require(scope)
             }
             var reservation = BodyReservation(in: context.isBodyCounted ? nil : budget)
             let response = try await endpoint.handle(request, context, &reservation)

@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 
 /// The body of copy-thread.
@@ -23,7 +24,7 @@ extension Endpoint {
     static func copyThread(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/copy-thread",
-            permission: .write,
+            scope: .write,
             operation: OpenAPIOperation(
                 id: "copy_thread_checkpoints_copy_thread_post",
                 summary: "Copy Thread",

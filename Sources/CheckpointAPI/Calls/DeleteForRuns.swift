@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 
 /// The body of delete-for-runs.
@@ -17,7 +18,7 @@ extension Endpoint {
     static func deleteForRuns(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/delete-for-runs",
-            permission: .delete,
+            scope: .delete,
             operation: OpenAPIOperation(
                 id: "delete_for_runs_checkpoints_delete_for_runs_post",
                 summary: "Delete For Runs",

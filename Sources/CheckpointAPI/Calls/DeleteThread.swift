@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 
 /// The body of delete-thread.
@@ -17,7 +18,7 @@ extension Endpoint {
     static func deleteThread(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/delete-thread",
-            permission: .delete,
+            scope: .delete,
             operation: OpenAPIOperation(
                 id: "delete_thread_checkpoints_delete_thread_post",
                 summary: "Delete Thread",

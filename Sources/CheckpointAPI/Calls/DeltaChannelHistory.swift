@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 
 /// The body of delta-channel-history.
@@ -23,7 +24,7 @@ extension Endpoint {
     static func deltaChannelHistory(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/delta-channel-history",
-            permission: .read,
+            scope: .read,
             operation: OpenAPIOperation(
                 id: "delta_channel_history_checkpoints_delta_channel_history_post",
                 summary: "Delta Channel History",

@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import JSON
 
@@ -25,7 +26,7 @@ extension Endpoint {
     static func getTuple(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/get-tuple",
-            permission: .read,
+            scope: .read,
             operation: OpenAPIOperation(
                 id: "get_checkpoint_tuple_checkpoints_get_tuple_post",
                 summary: "Get Checkpoint Tuple",

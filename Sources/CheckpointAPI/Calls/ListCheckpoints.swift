@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import JSON
 
@@ -42,7 +43,7 @@ extension Endpoint {
     static func listCheckpoints(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/list",
-            permission: .read,
+            scope: .read,
             operation: OpenAPIOperation(
                 id: "list_checkpoints_checkpoints_list_post",
                 summary: "List Checkpoints",

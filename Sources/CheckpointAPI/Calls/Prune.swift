@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import JSON
 
@@ -37,7 +38,7 @@ extension Endpoint {
     static func prune(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/prune",
-            permission: .delete,
+            scope: .delete,
             operation: OpenAPIOperation(
                 id: "prune_checkpoints_prune_post",
                 summary: "Prune",

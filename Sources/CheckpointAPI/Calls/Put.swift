@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import JSON
 
@@ -59,7 +60,7 @@ extension Endpoint {
     static func put(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/put",
-            permission: .write,
+            scope: .write,
             operation: OpenAPIOperation(
                 id: "put_checkpoint_checkpoints_put_post",
                 summary: "Put Checkpoint",

@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import JSON
 
@@ -56,7 +57,7 @@ extension Endpoint {
     static func putWrites(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
         Endpoint(
             "/checkpoints/put-writes",
-            permission: .write,
+            scope: .write,
             operation: OpenAPIOperation(
                 id: "put_writes_checkpoints_put_writes_post",
                 summary: "Put Writes",

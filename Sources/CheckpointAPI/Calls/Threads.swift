@@ -1,3 +1,4 @@
+import Authentication
 import Checkpoints
 import Hummingbird
 import JSON
@@ -8,7 +9,7 @@ extension Endpoint {
         Endpoint(
             .get,
             "/threads",
-            permission: .read,
+            scope: .read,
             operation: OpenAPIOperation(
                 id: "list_threads_threads_get",
                 summary: "List Threads",
@@ -30,7 +31,7 @@ extension Endpoint {
         Endpoint(
             .get,
             ThreadPath.template,
-            permission: .read,
+            scope: .read,
             operation: OpenAPIOperation(
                 id: "get_thread_threads_thread_id_get",
                 summary: "Get Thread",

@@ -1,3 +1,4 @@
+import Authentication
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -6,7 +7,7 @@ import NIOCore
 /// others: permission, request id, errors, log.
 package struct DirectCalls: Sendable {
     private struct Call {
-        let permission: Permission?
+        let scope: Scope?
         let run: Endpoint.Direct<ByteBuffer>
     }
 
@@ -18,7 +19,7 @@ package struct DirectCalls: Sendable {
     /// `bodyLimit` is that of the endpoints.
     package init(_ endpoints: [Endpoint], bodyLimit: Int = .max, log: RequestLog) {
         let direct = endpoints.compactMap { endpoint in
-            endpoint.direct.map { (endpoint.path, Call(permission: endpoint.permission, run: $0)) }
+            endpoint.direct.map { (endpoint.path, Call(scope: endpoint.scope, run: $0)) }
         }
         calls = Dictionary(uniqueKeysWithValues: direct)
         paths = Set(endpoints.filter { $0.method == .post }.map(\.path))
@@ -67,7 +68,7 @@ package struct DirectCalls: Sendable {
             }
         }
         do {
-            if let permission = call.permission { try principal.require(permission) }
+            if let scope = call.scope { try principal.require(scope) }
             call.run(body, principal, end)
         } catch {
             end(.failure(error))

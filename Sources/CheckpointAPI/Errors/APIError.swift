@@ -1,3 +1,4 @@
+import Authentication
 import HTTPTypes
 import Hummingbird
 
@@ -30,7 +31,7 @@ struct APIError: Error {
 }
 
 extension Principal {
-    func require(_ permission: Permission) throws(APIError) {
-        guard permissions.contains(permission) else { throw .forbidden }
+    func require(_ scope: Scope) throws(APIError) {
+        guard scopes.contains(scope) else { throw .forbidden }
     }
 }

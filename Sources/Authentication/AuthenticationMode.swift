@@ -1,0 +1,49 @@
+package import HTTPTypes
+
+/// What a request shows of its caller.
+package struct Credentials: Sendable {
+    /// As the client sent them, in their order.
+    package let headers: HTTPFields
+    /// The names of a client certificate that TLS has verified, such as `URI:spiffe://example/agent` and `DNS:agent`;
+    /// empty without one.
+    package let certificateNames: [String]
+    /// Whom to throttle: the client's address, or what a trusted proxy says it is.
+    package let source: String
+
+    package init(headers: HTTPFields, certificateNames: [String] = [], source: String) {
+        self.headers = headers
+        self.certificateNames = certificateNames
+        self.source = source
+    }
+}
+
+/// Why a credential was not accepted.
+///
+/// The client learns none of it but the status.
+package struct AuthenticationFailure: Error, Hashable, Sendable {
+    /// For the audit log: a few plain words without anything that the client sent, such as `the key has expired`.
+    package let reason: String
+
+    package init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// One way to say who one is.
+package protocol AuthenticationMode: Sendable {
+    /// For the audit log: `key`, `jwt`, `mtls`, `agentex`.
+    var name: String { get }
+
+    /// Whether the request has a credential of this mode, good or bad.
+    ///
+    /// The first mode that says so decides.
+    func recognises(_ credentials: Credentials) -> Bool
+
+    /// Who the caller is, if that can be said without waiting; nil when it takes `principal(for:)`.
+    ///
+    /// Called on a connection's event loop: costs microseconds.
+    func principalAtOnce(for credentials: Credentials) -> Result<Principal, AuthenticationFailure>?
+
+    /// Who the caller is.
+    func principal(for credentials: Credentials) async -> Result<Principal, AuthenticationFailure>
+}

@@ -1,0 +1,34 @@
+package import Checkpoints
+package import JSON
+
+/// Who sent a request, what it may do, and whose threads it sees.
+package struct Principal: Hashable, Sendable {
+    /// Names the caller in the audit log and for its rate: `local`, or the mode and what it calls the caller, such as
+    /// `key:4f0c9a1e`.
+    ///
+    /// Never a secret.
+    package let name: String
+    package let tenant: Tenant
+    package let scopes: Set<Scope>
+    /// What the ids of its threads begin with; empty for all threads of the tenant.
+    package let threadPrefix: Identifier
+    /// What the Agentex provider said of the caller, word for word; nil when no provider is to be asked about threads.
+    package let providerPrincipal: JSONText?
+
+    package init(
+        name: String,
+        tenant: Tenant,
+        scopes: Set<Scope>,
+        threadPrefix: Identifier = "",
+        providerPrincipal: JSONText? = nil
+    ) {
+        self.name = name
+        self.tenant = tenant
+        self.scopes = scopes
+        self.threadPrefix = threadPrefix
+        self.providerPrincipal = providerPrincipal
+    }
+
+    /// The caller of a server without authentication: everything in the default tenant.
+    package static let local = Principal(name: "local", tenant: .default, scopes: Set(Scope.allCases))
+}

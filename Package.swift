@@ -71,6 +71,7 @@ let package = Package(
             dependencies: [
                 "Checkpoints",
                 "JSON",
+                "Observability",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

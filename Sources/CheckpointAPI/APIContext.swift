@@ -1,4 +1,5 @@
 package import Authentication
+import Checkpoints
 package import Hummingbird
 
 /// What the steps of one request share.
@@ -6,15 +7,21 @@ package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// Names the request in the log and in the answer's `x-request-id`.
     package var requestID = ""
-    /// Who asks.
-    ///
-    /// Until a step has authenticated the caller, the server's own user on this machine.
-    package var principal = Principal.local
+    /// Who asks; nil until that has been found out.
+    package var principal: Principal?
+    /// The connection it came by.
+    let peer: Peer
     /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
     var isBodyCounted = false
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        peer = Peer(source.channel)
+    }
+
+    /// Who asks, in what stands behind `AccessMiddleware`.
+    var caller: Principal {
+        principal ?? Principal(name: "nobody", tenant: .default, scopes: [])
     }
 }
 
@@ -28,14 +35,17 @@ package struct APILimits: Sendable {
     ///
     /// Less than `bodyBytes` would refuse the largest bodies forever.
     package var inFlightBytes: Int
+    /// Whether blobs and writes that are Python pickles are refused: to load one is to run what it says.
+    package var refusesPickle: Bool
 
     package static let defaultBodyBytes = 64 * 1_024 * 1_024
     /// The most that `bodyBytes` may be: a body is one buffer, and what is stored of it one value.
     package static let maximumBodyBytes = 512 * 1_024 * 1_024
 
     /// Without `inFlightBytes`, its default.
-    package init(bodyBytes: Int = defaultBodyBytes, inFlightBytes: Int? = nil) {
+    package init(bodyBytes: Int = defaultBodyBytes, inFlightBytes: Int? = nil, refusesPickle: Bool = false) {
         self.bodyBytes = bodyBytes
+        self.refusesPickle = refusesPickle
         self.inFlightBytes = inFlightBytes ?? Self.defaultInFlightBytes(for: bodyBytes)
     }
 

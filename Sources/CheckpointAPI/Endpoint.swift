@@ -46,13 +46,17 @@ package struct Endpoint: Sendable {
 
     /// A call with a JSON body: a POST.
     ///
-    /// `handle` and `direct` see only bodies that satisfy `schema`.
+    /// `handle` and `direct` see only bodies that satisfy `schema` and `check`, of callers who may do to the threads what
+    /// `uses` says. A body that `audits` is written down before anything is done, and after it was.
     init<Body: Sendable>(
         _ path: String,
         scope: Scope,
         operation: OpenAPIOperation,
         body schema: ObjectSchema<Body>,
-        limits: APILimits,
+        rules: CallRules,
+        uses: @escaping @Sendable (Body) -> ThreadUse,
+        audits: @escaping @Sendable (Body) -> AuditRecord.Event? = { _ in nil },
+        check: @escaping @Sendable (Body) throws -> Void = { _ in },
         direct: Direct<Body>? = nil,
         handle: @escaping @Sendable (Body, Principal) async throws -> CallAnswer
     ) {
@@ -61,8 +65,22 @@ package struct Endpoint: Sendable {
         self.scope = scope
         self.operation = operation
         self.handle = { request, context, reservation in
-            let body = try await schema.read(request, upTo: limits.bodyBytes, counting: &reservation)
-            return Response(try await handle(body, context.principal))
+            let caller = context.caller
+            let bytes = try await schema.collect(request, upTo: rules.limits.bodyBytes, counting: &reservation)
+            let body: Body
+            do {
+                body = try schema.read(bytes, of: request)
+                try check(body)
+            } catch let error as ValidationError {
+                try await rules.access.requireNamed(in: bytes, scope, caller)
+                throw error
+            }
+            let use = uses(body)
+            try await rules.access.require(use, caller)
+            guard let event = audits(body) else { return Response(try await handle(body, caller)) }
+            return try await rules.access.audited(event, use, request, context) {
+                Response(try await handle(body, caller))
+            }
         }
         guard let direct else {
             self.direct = nil
@@ -71,14 +89,22 @@ package struct Endpoint: Sendable {
         self.direct = { bytes, principal, answer in
             let body: Body
             do {
-                guard bytes.readableBytes <= limits.bodyBytes else {
-                    throw APIError.bodyTooLarge(limit: limits.bodyBytes)
+                guard bytes.readableBytes <= rules.limits.bodyBytes else {
+                    throw APIError.bodyTooLarge(limit: rules.limits.bodyBytes)
                 }
                 body = try bytes.withUnsafeReadableBytes { try schema.read($0) }
+                try check(body)
+                try principal.requirePrefix(uses(body))
             } catch {
                 return answer(.failure(error))
             }
             direct(body, principal, answer)
         }
     }
+}
+
+/// What holds for every call.
+package struct CallRules: Sendable {
+    let limits: APILimits
+    let access: AccessControl
 }

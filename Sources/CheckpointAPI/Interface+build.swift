@@ -5,19 +5,19 @@ package import HummingbirdCore
 package import Logging
 
 /// The calls over one store: the rows of the table, in the order of the document.
-func makeEndpoints(store: some ThreadStore, limits: APILimits) -> [Endpoint] {
+func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
     [
-        .getTuple(store, limits),
-        .put(store, limits),
-        .putWrites(store, limits),
-        .listCheckpoints(store, limits),
-        .deleteThread(store, limits),
-        .copyThread(store, limits),
-        .deleteForRuns(store, limits),
-        .prune(store, limits),
-        .deltaChannelHistory(store, limits),
-        .listThreads(store),
-        .getThread(store),
+        .getTuple(store, rules),
+        .put(store, rules),
+        .putWrites(store, rules),
+        .listCheckpoints(store, rules),
+        .deleteThread(store, rules),
+        .copyThread(store, rules),
+        .deleteForRuns(store, rules),
+        .prune(store, rules),
+        .deltaChannelHistory(store, rules),
+        .listThreads(store, rules),
+        .getThread(store, rules),
     ]
 }
 
@@ -43,16 +43,21 @@ package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
     }
 }
 
-/// The whole HTTP interface over one store.
+/// The whole HTTP interface over one store; open to everybody without `access`.
+///
+/// `warning` is for the operator: the health checks show it.
 ///
 /// A request goes through the middleware in the order written here, then to its row of the table.
 package func buildInterface(
     store: some ThreadStore & StoreMaintenance,
     limits: APILimits = APILimits(),
+    access: AccessControl? = nil,
+    warning: String? = nil,
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {
-    let calls = makeEndpoints(store: store, limits: limits)
-    let endpoints = calls + [.health, .readiness(store), .openAPI(calls)]
+    let access = access ?? .open(logger: logger)
+    let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access))
+    let endpoints = calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
     let log = RequestLog(logger: logger)
     let budget = BodyBudget(limit: limits.inFlightBytes)
 
@@ -60,12 +65,13 @@ package func buildInterface(
     router.addMiddleware {
         RequestLogMiddleware(log: log)
         ErrorMiddleware(log: log)
+        AccessMiddleware(access, endpoints)
         RoutingMiddleware(endpoints)
     }
     for endpoint in endpoints {
         router.on(RouterPath(endpoint.path), method: endpoint.method) { request, context in
             if let scope = endpoint.scope {
-                try context.principal.require(scope)
+                try context.caller.require(scope)
             }
             var reservation = BodyReservation(in: context.isBodyCounted ? nil : budget)
             let response = try await endpoint.handle(request, context, &reservation)
@@ -75,7 +81,7 @@ package func buildInterface(
     }
     return HTTPInterface(
         responder: PathResponder(base: router.buildResponder()),
-        direct: DirectCalls(endpoints, bodyLimit: limits.bodyBytes, log: log),
+        direct: DirectCalls(endpoints, access: access, bodyLimit: limits.bodyBytes, log: log),
         budget: budget
     )
 }

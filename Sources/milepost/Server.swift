@@ -45,18 +45,27 @@ struct Server {
     }
 
     private func serve(_ store: some ThreadStore & StoreMaintenance) async throws {
-        let interface = buildInterface(store: store, limits: configuration.limits, logger: logger)
+        let access = try ServerAccess(configuration.access, logger: logger)
+        let warning = configuration.exposure.warning
+        if let warning { logger.warning("anybody may do anything", metadata: ["warning": .string(warning)]) }
+        let interface = buildInterface(
+            store: store,
+            limits: configuration.limits,
+            access: access.control,
+            warning: warning,
+            logger: logger
+        )
         let application = Application(
             responder: interface.responder,
             server: interface.server(logger: libraryLogger),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port)
             ),
-            onServerRunning: { announce($0) },
+            onServerRunning: { announce($0, access) },
             logger: libraryLogger
         )
         var group = ServiceGroupConfiguration(
-            services: [.init(service: application)],
+            services: [.init(service: application)] + access.services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: libraryLogger
         )
@@ -80,13 +89,14 @@ struct Server {
         return logger
     }
 
-    private func announce(_ channel: any Channel) {
+    private func announce(_ channel: any Channel, _ access: ServerAccess) {
         ProcessMemory.returnStartPages()
         logger.notice(
             "listening",
             metadata: [
                 "url": "http://\(configuration.authority(port: channel.localAddress?.port ?? configuration.port))",
                 "store": .string(configuration.store.description),
+                "authentication": .string(configuration.exposure.warning ?? access.description),
                 "version": .string(Version.current),
             ]
         )

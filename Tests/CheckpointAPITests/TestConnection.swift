@@ -36,7 +36,7 @@ struct TestConnection {
 
     init() {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let direct = DirectCalls([], log: RequestLog(logger: logger))
+        let direct = DirectCalls([], access: .open(logger: logger), log: RequestLog(logger: logger))
         let handler = WholeRequestHandler(
             responder: responder,
             direct: direct,

@@ -52,6 +52,10 @@ struct ServerConfigurationTests {
         #expect(configuration.limits.bodyBytes == 64 * 1_024 * 1_024)
         #expect(configuration.limits.inFlightBytes == 128 * 1_024 * 1_024)
         #expect(configuration.logLevel == .info)
+        #expect(configuration.access.isOpen)
+        #expect(configuration.access.rateLimit == 5_000)
+        #expect(configuration.tls == nil)
+        #expect(!configuration.limits.refusesPickle)
     }
 
     @Test("a command that needs only the store finds the one that a server would open")
@@ -74,10 +78,10 @@ struct ServerConfigurationTests {
 
     @Test("the command line counts before the environment, and that before the file")
     func precedence() async throws {
-        try await withFile(#"{"host":"file","port":1,"store":"memory:","log-level":"error"}"#) { path in
-            let environment = ["MILEPOST_HOST": "environment", "MILEPOST_PORT": "2"]
-            let configuration = try await read(["--config", path, "--host", "option"], environment: environment)
-            #expect(configuration.host == "option")
+        try await withFile(#"{"host":"127.0.0.1","port":1,"store":"memory:","log-level":"error"}"#) { path in
+            let environment = ["MILEPOST_HOST": "127.0.0.2", "MILEPOST_PORT": "2"]
+            let configuration = try await read(["--config", path, "--host", "127.0.0.3"], environment: environment)
+            #expect(configuration.host == "127.0.0.3")
             #expect(configuration.port == 2)
             #expect(configuration.store == .memory)
             #expect(configuration.logLevel == .error)
@@ -95,9 +99,11 @@ struct ServerConfigurationTests {
             "store-password-file": (passwords, "\"\(passwords)\""),
             "max-body-bytes": ("1000", "1000"), "max-in-flight-bytes": ("1500", "1500"),
             "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
-        ]
+            "refuse-pickle": ("true", "true"), "insecure-allow-open": ("true", "true"),
+            "behind-tls-proxy": ("true", "true"), "rate-limit": ("7", "7"),
+        ].merging(Self.texts) { first, _ in first }
         #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
-        let options = values.flatMap { ["--\($0.key)", $0.value.text] }
+        let options = values.flatMap { Self.flags.contains($0.key) ? ["--\($0.key)"] : ["--\($0.key)", $0.value.text] }
         let environment = Dictionary(
             uniqueKeysWithValues: values.map {
                 ("MILEPOST_" + $0.key.uppercased().replacing("-", with: "_"), $0.value.text)
@@ -117,8 +123,35 @@ struct ServerConfigurationTests {
                 #expect(configuration.limits.inFlightBytes == 1_500)
                 #expect(configuration.logLevel == .debug)
                 #expect(configuration.logFormat == .text)
+                #expect(configuration.limits.refusesPickle)
+                #expect(configuration.access == Self.access)
+                let tls = try #require(configuration.tls)
+                #expect(tls.certificateFile == "text of tls-certificate-file")
+                #expect(tls.keyFile == "text of tls-key-file")
+                #expect(tls.clientCAFile == "text of tls-client-ca-file")
             }
         }
+    }
+
+    private static let flags: Set = ["refuse-pickle", "insecure-allow-open", "behind-tls-proxy"]
+
+    /// The keys whose value may be any text.
+    private static let texts = Dictionary(
+        uniqueKeysWithValues: [
+            "api-keys-file", "jwt-jwks", "jwt-issuer", "jwt-audience", "jwt-algorithms", "jwt-tenant-claim",
+            "jwt-scopes-claim", "client-certificates-file", "agentex-auth-url", "audit-log", "tls-certificate-file",
+            "tls-key-file", "tls-client-ca-file",
+        ].map { ($0, (text: "text of \($0)", json: "\"text of \($0)\"")) }
+    )
+
+    private static var access: AccessConfiguration? {
+        let values = texts.mapValues { ConfigValue(.string($0.text), isSecret: false) }
+        var all = Dictionary(uniqueKeysWithValues: values.map { (AbsoluteConfigKey([$0.key]), $0.value) })
+        all[["rate-limit"]] = 7
+        all[["insecure-allow-open"]] = true
+        all[["behind-tls-proxy"]] = true
+        // What cannot be read is no configuration, and not equal to any.
+        return try? AccessConfiguration(ConfigReader(provider: InMemoryProvider(values: all)))
     }
 
     @Test(

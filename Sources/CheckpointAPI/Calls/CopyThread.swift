@@ -21,7 +21,7 @@ struct CopyThreadBody: Sendable {
 }
 
 extension Endpoint {
-    static func copyThread(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
+    static func copyThread(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/copy-thread",
             scope: .write,
@@ -33,7 +33,9 @@ extension Endpoint {
                 conflict: .detail
             ),
             body: CopyThreadBody.schema,
-            limits: limits
+            rules: rules,
+            uses: { .named([($0.source, .read), ($0.target, .update)]) },
+            audits: { _ in .copyThread }
         ) { body, principal in
             switch try await store.copyThread(ThreadKey(body.source, tenant: principal.tenant), to: body.target) {
             case .done: .noContent

@@ -15,7 +15,7 @@ struct DeleteForRunsBody: Sendable {
 }
 
 extension Endpoint {
-    static func deleteForRuns(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
+    static func deleteForRuns(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/delete-for-runs",
             scope: .delete,
@@ -26,7 +26,9 @@ extension Endpoint {
                 answer: .noContent
             ),
             body: DeleteForRunsBody.schema,
-            limits: limits
+            rules: rules,
+            uses: { _ in .all },
+            audits: { _ in .deleteForRuns }
         ) { body, principal in
             if !body.runIDs.isEmpty {
                 try await store.deleteRuns(Set(body.runIDs), of: principal.tenant)

@@ -15,7 +15,7 @@ struct DeleteThreadBody: Sendable {
 }
 
 extension Endpoint {
-    static func deleteThread(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func deleteThread(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/delete-thread",
             scope: .delete,
@@ -26,7 +26,9 @@ extension Endpoint {
                 answer: .noContent
             ),
             body: DeleteThreadBody.schema,
-            limits: limits
+            rules: rules,
+            uses: { .delete($0.threadID) },
+            audits: { _ in .deleteThread }
         ) { body, principal in
             try await store.deleteThread(ThreadKey(body.threadID, tenant: principal.tenant))
             return .noContent

@@ -21,7 +21,7 @@ struct DeltaChannelHistoryBody: Sendable {
 }
 
 extension Endpoint {
-    static func deltaChannelHistory(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func deltaChannelHistory(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/delta-channel-history",
             scope: .read,
@@ -32,7 +32,8 @@ extension Endpoint {
                 answer: .json(.reference(to: .deltaChannelHistoryResponse))
             ),
             body: DeltaChannelHistoryBody.schema,
-            limits: limits
+            rules: rules,
+            uses: { .read($0.threadID) }
         ) { body, principal in
             .json(
                 .histories(

@@ -23,7 +23,7 @@ struct GetTupleBody: Sendable {
 }
 
 extension Endpoint {
-    static func getTuple(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func getTuple(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/get-tuple",
             scope: .read,
@@ -34,7 +34,8 @@ extension Endpoint {
                 answer: .json(.nullable(.reference(to: .checkpointTupleResponse)))
             ),
             body: GetTupleBody.schema,
-            limits: limits,
+            rules: rules,
+            uses: { .read($0.threadID) },
             direct: direct(store)
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)

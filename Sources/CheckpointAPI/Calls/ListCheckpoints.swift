@@ -40,7 +40,7 @@ struct ListCheckpointsBody: Sendable {
 }
 
 extension Endpoint {
-    static func listCheckpoints(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func listCheckpoints(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/list",
             scope: .read,
@@ -51,7 +51,8 @@ extension Endpoint {
                 answer: .json(.array(of: .reference(to: .checkpointListItem)))
             ),
             body: ListCheckpointsBody.schema,
-            limits: limits,
+            rules: rules,
+            uses: { $0.threadID.map { .read($0) } ?? .all },
             direct: direct(store)
         ) { body, principal in
             .list(try await store.list(body.query(of: principal)), body.include)

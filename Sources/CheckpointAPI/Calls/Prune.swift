@@ -35,7 +35,7 @@ struct PruneBody: Sendable {
 
 extension Endpoint {
     /// A thread after the other, each once.
-    static func prune(_ store: some ThreadStore, _ limits: APILimits) -> Endpoint {
+    static func prune(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/prune",
             scope: .delete,
@@ -46,7 +46,9 @@ extension Endpoint {
                 answer: .json(.reference(to: .pruneResponse))
             ),
             body: PruneBody.schema,
-            limits: limits
+            rules: rules,
+            uses: { .delete($0.threadIDs) },
+            audits: { $0.isDryRun ? nil : .prune }
         ) { body, principal in
             var reports: [PruneReport] = []
             var seen: Set<Identifier> = []

@@ -57,7 +57,7 @@ extension ChannelBlob {
 }
 
 extension Endpoint {
-    static func put(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func put(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/put",
             scope: .write,
@@ -69,7 +69,9 @@ extension Endpoint {
                 conflict: .headConflict
             ),
             body: PutBody.schema,
-            limits: limits,
+            rules: rules,
+            uses: { .update($0.threadID) },
+            check: { try PicklePolicy(rules).require($0.blobs.map(\.type), in: "blobs") },
             direct: direct(store)
         ) { body, principal in
             let checkpoint = body.checkpoint(of: principal)

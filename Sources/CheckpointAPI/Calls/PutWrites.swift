@@ -54,7 +54,7 @@ struct RequestedWrite: Sendable {
 }
 
 extension Endpoint {
-    static func putWrites(_ store: some CheckpointStore, _ limits: APILimits) -> Endpoint {
+    static func putWrites(_ store: some CheckpointStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             "/checkpoints/put-writes",
             scope: .write,
@@ -65,7 +65,9 @@ extension Endpoint {
                 answer: .noContent
             ),
             body: PutWritesBody.schema,
-            limits: limits,
+            rules: rules,
+            uses: { .update($0.threadID) },
+            check: { try PicklePolicy(rules).require($0.writes.map(\.write.type), in: "writes") },
             direct: direct(store)
         ) { body, principal in
             try await store.putWrites(body.groups, for: body.key(of: principal))

@@ -5,7 +5,7 @@ import JSON
 
 extension Endpoint {
     /// The threads that the caller may see, in pages.
-    static func listThreads(_ store: some ThreadStore) -> Endpoint {
+    static func listThreads(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             .get,
             "/threads",
@@ -20,14 +20,15 @@ extension Endpoint {
                 answer: .json(.reference(to: .threadListResponse))
             )
         ) { request, context in
+            try await rules.access.require(.all, context.caller)
             let query = try ThreadsQuery(request)
-            let found = try await store.threads(of: context.principal.tenant, after: query.after, limit: query.limit)
+            let found = try await store.threads(of: context.caller.tenant, after: query.after, limit: query.limit)
             let next = found.count < query.limit ? nil : found.last.map { Cursor(thread: $0.thread.id) }
             return Response(.json(.threads(found), next: next))
         }
     }
 
-    static func getThread(_ store: some ThreadStore) -> Endpoint {
+    static func getThread(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
         Endpoint(
             .get,
             ThreadPath.template,
@@ -40,12 +41,18 @@ extension Endpoint {
                 hasNotFound: true
             )
         ) { request, context in
-            guard let id = ThreadPath.id(in: request.head.path ?? ""),
-                let summary = try await store.summary(of: ThreadKey(id, tenant: context.principal.tenant))
-            else { return .detail(.notFound, "No such thread") }
+            guard let id = ThreadPath.id(in: request.head.path ?? "") else { return .noSuchThread }
+            try await rules.access.require(.read(id), context.caller)
+            guard let summary = try await store.summary(of: ThreadKey(id, tenant: context.caller.tenant)) else {
+                return .noSuchThread
+            }
             return Response(.json(.thread(summary)))
         }
     }
+}
+
+extension Response {
+    fileprivate static var noSuchThread: Response { .detail(.notFound, "No such thread") }
 }
 
 /// The path of one thread.

@@ -13,16 +13,18 @@ package struct DirectCalls: Sendable {
 
     private let calls: [String: Call]
     private let paths: Set<String>
+    private let access: AccessControl
     private let bodyLimit: Int
     private let log: RequestLog
 
     /// `bodyLimit` is that of the endpoints.
-    package init(_ endpoints: [Endpoint], bodyLimit: Int = .max, log: RequestLog) {
+    package init(_ endpoints: [Endpoint], access: AccessControl, bodyLimit: Int = .max, log: RequestLog) {
         let direct = endpoints.compactMap { endpoint in
             endpoint.direct.map { (endpoint.path, Call(scope: endpoint.scope, run: $0)) }
         }
         calls = Dictionary(uniqueKeysWithValues: direct)
         paths = Set(endpoints.filter { $0.method == .post }.map(\.path))
+        self.access = access
         self.bodyLimit = bodyLimit
         self.log = log
     }
@@ -31,6 +33,11 @@ package struct DirectCalls: Sendable {
     func takesBody(of head: HTTPRequest) -> Bool {
         guard head.method == .post, let path = head.path, paths.contains(path) else { return false }
         return head.headerFields[.contentLength].flatMap { Int($0) } ?? 0 <= bodyLimit
+    }
+
+    /// What can be said of the caller before the body was read.
+    func admission(_ head: HTTPRequest, _ peer: Peer) -> AccessControl.Admission {
+        access.admission(head, peer)
     }
 
     /// An answer whose parts are at hand, or a refusal as the middleware would make it.
@@ -45,14 +52,16 @@ package struct DirectCalls: Sendable {
     func answer(
         _ head: HTTPRequest,
         _ body: ByteBuffer,
+        of principal: Principal,
+        _ peer: Peer,
         then answer: @escaping @Sendable (Answer) -> Void
     ) -> Bool {
         guard
             let path = head.path, let call = calls[path], body.readableBytes > 0,
+            principal.providerPrincipal == nil,  // the provider is asked in a task
             head.headerFields[.contentType] == "application/json"
         else { return false }
         let entry = log.begin(head)
-        let principal = Principal.local
         @Sendable func end(_ result: Result<CallAnswer, any Error>) {
             switch result {
             case .success(let called):
@@ -61,6 +70,9 @@ package struct DirectCalls: Sendable {
                 log.end(entry, head, response.head.status)
                 answer(.whole(response))
             case .failure(let error):
+                if let denial = error as? AccessDenial {
+                    access.note(denial, of: principal, head, peer, requestID: entry.id)
+                }
                 var response = log.response(to: error, requestID: entry.id)
                 response.headers[.requestID] = entry.id
                 log.end(entry, head, response.status)
@@ -68,6 +80,7 @@ package struct DirectCalls: Sendable {
             }
         }
         do {
+            try access.requireRate(principal)
             if let scope = call.scope { try principal.require(scope) }
             call.run(body, principal, end)
         } catch {

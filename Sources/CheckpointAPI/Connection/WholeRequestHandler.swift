@@ -1,3 +1,4 @@
+import Authentication
 import HTTPTypes
 package import Hummingbird
 package import Logging
@@ -25,9 +26,17 @@ where Responder.Context == APIContext {
 
     private enum State {
         case idle
-        case collecting(HTTPRequest, ByteBuffer)
+        case collecting(Collected)
         /// An answer is being made, or waits to be read; what arrives meanwhile is held.
         case answering
+    }
+
+    /// A request whose body is on its way.
+    private struct Collected {
+        let head: HTTPRequest
+        /// Nil when it takes a task to find out who asks.
+        let principal: Principal?
+        var body = ByteBuffer()
     }
 
     /// A request behind which NIO parses nothing more; see `WholeRequest.isLast`.
@@ -70,6 +79,7 @@ where Responder.Context == APIContext {
     private var wantsRead = false
     private let silence = ClientSilence()
     private var executor: EventLoopTaskExecutor?
+    private var knownPeer: Peer?
     private var date = DateHeader()
 
     package init(responder: Responder, direct: DirectCalls, budget: BodyBudget, logger: Logger) {
@@ -190,28 +200,39 @@ where Responder.Context == APIContext {
         context.fireChannelWritabilityChanged()
     }
 
+    /// Who is at the other end; looked up once.
+    private func peer(_ context: ChannelHandlerContext) -> Peer {
+        if let knownPeer { return knownPeer }
+        let peer = Peer(context.channel)
+        knownPeer = peer
+        return peer
+    }
+
     private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (part, state) {
         case (.head(let head), .idle):
-            if passedOn == 0, let length = WholeRequest.length(announcedBy: head), reservation.grow(to: length) {
-                state = .collecting(head, ByteBuffer())
+            let admission = direct.admission(head, peer(context))
+            if passedOn == 0, !admission.isRefusal, let length = WholeRequest.length(announcedBy: head),
+                reservation.grow(to: length)
+            {
+                state = .collecting(Collected(head: head, principal: admission.principal))
             } else {
-                if passedOn == 0 { letContinue(head, context) }
+                if passedOn == 0, !admission.isRefusal { letContinue(head, context) }
                 passedOn += 1
                 context.fireChannelRead(wrapInboundOut(part))
             }
-        case (.body(var bytes), .collecting(let head, var body)):
-            state = .idle  // so that `body` is not copied when it grows
-            if body.readableBytes == 0 {
-                swap(&body, &bytes)
+        case (.body(var bytes), .collecting(var collected)):
+            state = .idle  // so that the body is not copied when it grows
+            if collected.body.readableBytes == 0 {
+                swap(&collected.body, &bytes)
             } else {
-                body.reserveCapacity(reservation.bytes)
-                body.writeBuffer(&bytes)
+                collected.body.reserveCapacity(reservation.bytes)
+                collected.body.writeBuffer(&bytes)
             }
-            state = .collecting(head, body)
-        case (.end, .collecting(let head, let body)):
+            state = .collecting(collected)
+        case (.end, .collecting(let collected)):
             state = .answering
-            answer(head, body, context)
+            answer(collected, context)
         default:
             context.fireChannelRead(wrapInboundOut(part))
         }
@@ -248,29 +269,31 @@ where Responder.Context == APIContext {
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 
-    private func answer(_ head: HTTPRequest, _ body: ByteBuffer, _ context: ChannelHandlerContext) {
+    private func answer(_ request: Collected, _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
-        let isTaken = direct.answer(head, body) { response in
-            if eventLoop.inEventLoop {
-                connection.value.handler.finish(response, connection.value.context)
-            } else {
-                eventLoop.execute { connection.value.handler.finish(response, connection.value.context) }
+        let isTaken = request.principal.map { principal in
+            direct.answer(request.head, request.body, of: principal, peer(context)) { response in
+                if eventLoop.inEventLoop {
+                    connection.value.handler.finish(response, connection.value.context)
+                } else {
+                    eventLoop.execute { connection.value.handler.finish(response, connection.value.context) }
+                }
             }
         }
-        if !isTaken {
-            answerInTask(Request(head: head, body: RequestBody(buffer: body)), context)
-        }
+        if isTaken != true { answerInTask(request, context) }
     }
 
     /// Answers a request whose responder has to wait for something.
-    private func answerInTask(_ request: Request, _ context: ChannelHandlerContext) {
+    private func answerInTask(_ collected: Collected, _ context: ChannelHandlerContext) {
         let channel = context.channel
         let (responder, logger) = (responder, logger)
         startTask(context) {
             let source = ApplicationRequestContextSource(channel: channel, logger: logger)
             var context = APIContext(source: source)
             context.isBodyCounted = true
+            context.principal = collected.principal
+            let request = Request(head: collected.head, body: RequestBody(buffer: collected.body))
             // `ErrorMiddleware` turns every error into an answer; what it lets through is about a connection that streams.
             let response = try? await responder.respond(to: request, context: context)
             return await WholeResponse(response ?? .internalServerError)

@@ -12,6 +12,8 @@ extension RequestLog {
             return error.response
         case let error as APIError:
             return error.response
+        case let denial as AccessDenial:
+            return denial.response
         case let error as StoreError:
             failed(error.debugDescription, level: error.isDefect ? .error : .warning, requestID: requestID)
             return error.response

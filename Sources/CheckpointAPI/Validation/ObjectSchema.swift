@@ -31,19 +31,14 @@ struct ObjectSchema<Body: Sendable>: Sendable {
         self.check = check
     }
 
-    /// Reads the body of `request`, at most `limit` bytes of it.
+    /// Reads the body of `request`, which `collect` has collected.
     ///
-    /// Throws `ValidationError` with every problem, or `APIError` for a body that is too large or does not fit now.
-    func read(
-        _ request: Request,
-        upTo limit: Int,
-        counting reservation: inout BodyReservation
-    ) async throws -> Body {
-        let buffer = try await Self.collect(request, upTo: limit, &reservation)
-        guard buffer.readableBytes == 0 || Self.isJSON(request.headers[.contentType]) else {
+    /// Throws `ValidationError` with every problem.
+    func read(_ body: ByteBuffer, of request: Request) throws -> Body {
+        guard body.readableBytes == 0 || Self.isJSON(request.headers[.contentType]) else {
             throw ValidationError(problems: [.model])
         }
-        return try buffer.withUnsafeReadableBytes { bytes in
+        return try body.withUnsafeReadableBytes { bytes in
             try read(bytes)
         }
     }
@@ -102,11 +97,14 @@ struct ObjectSchema<Body: Sendable>: Sendable {
         return (try? Coercion.boolean(document.member(index, of: node), in: document)) ?? false
     }
 
-    /// A body of announced length is counted before any of it is read, another as it arrives.
-    private static func collect(
+    /// The body of `request`, at most `limit` bytes of it.
+    ///
+    /// One of announced length is counted before any of it is read, another as it arrives. Throws `APIError` for a body
+    /// that is too large or does not fit now.
+    func collect(
         _ request: Request,
         upTo limit: Int,
-        _ reservation: inout BodyReservation
+        counting reservation: inout BodyReservation
     ) async throws -> ByteBuffer {
         let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
         guard length <= limit else { throw APIError.bodyTooLarge(limit: limit) }

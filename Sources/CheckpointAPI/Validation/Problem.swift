@@ -42,6 +42,8 @@ struct Problem: Error, Sendable {
     static let base64 = value("Blobs are base64 as in RFC 4648 section 4, with padding")
     static let nul = value("Identifiers cannot contain NUL characters")
 
+    static let pickle = value("This server takes no pickles (refuse-pickle); send another serialization")
+
     static let cursor = value("A cursor comes from the header x-next-cursor of the page before")
 
     /// None of the words that are taken.

@@ -21,7 +21,12 @@ struct ServerConfiguration {
     let store: StoreConfiguration
     /// `max-body-bytes` (int, default 67108864, 1–536870912): largest request body; `max-in-flight-bytes` (int, default 134217728 or
     /// twice `max-body-bytes`, whichever is more): the bodies that are in memory at one time, together.
+    ///
+    /// `refuse-pickle` (bool, default false): whether Python pickles are refused.
     let limits: APILimits
+    let access: AccessConfiguration
+    /// Nil for plain HTTP.
+    let tls: TLSConfiguration?
     /// `log-level` (string, default info): least severe level that is logged.
     let logLevel: Logger.Level
     /// `log-format` (string: json or text; default text on a terminal, else json).
@@ -30,13 +35,17 @@ struct ServerConfiguration {
     /// The keys, in the order of the documentation, with their defaults.
     ///
     /// An empty default is decided at start.
-    static let keys: [(name: String, default: ConfigValue)] = [
+    static let keys: [(name: String, default: ConfigValue)] =
+        ownKeys + AccessConfiguration.keys + TLSConfiguration.keys
+
+    private static let ownKeys: [(name: String, default: ConfigValue)] = [
         ("host", "127.0.0.1"),
         ("port", 5003),
         ("store", "sqlite:milepost.db"),
         ("store-password-file", ""),
         ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
         ("max-in-flight-bytes", ""),
+        ("refuse-pickle", false),
         ("log-level", "info"),
         ("log-format", ""),
     ]
@@ -69,32 +78,37 @@ struct ServerConfiguration {
         file: String?,
         _ environment: EnvironmentVariablesProvider
     ) async throws -> ConfigReader {
+        let shared = ConfigReader(provider: environment).string(forKey: "agentex-auth-url")
         let environment = environment.prefixKeys(with: "milepost")
         var providers: [any ConfigProvider] = [commandLine, environment]
         let file = file ?? ConfigReader(provider: environment).string(forKey: "config")
         if let file {
             providers.append(try await fileProvider(file))
         }
-        let defaults = keys.map { (AbsoluteConfigKey([$0.name]), $0.default) }
+        var defaults = keys.map { (AbsoluteConfigKey([$0.name]), $0.default) }
+        if let shared {
+            // The name that Agentex itself takes; what is set for Milepost alone comes first.
+            defaults.removeAll { $0.0 == ["agentex-auth-url"] }
+            defaults.append((["agentex-auth-url"], ConfigValue(.string(shared), isSecret: false)))
+        }
         providers.append(InMemoryProvider(name: "defaults", values: Dictionary(uniqueKeysWithValues: defaults)))
         return ConfigReader(providers: providers)
     }
 
     init(_ config: ConfigReader) throws {
-        host = try Self.value("host") { try config.requiredString(forKey: "host") }
-        port = try Self.value("port") { try config.requiredInt(forKey: "port") }
-        guard (0...65_535).contains(port) else {
-            throw StartError.usage("port is \(port); give a number from 0 to 65535")
-        }
+        host = try config.text("host")
+        port = try config.number("port", in: 0...65_535)
         store = try Self.store(config)
         limits = try Self.limits(config)
-        let level = try Self.value("log-level") { try config.requiredString(forKey: "log-level") }
+        access = try AccessConfiguration(config)
+        tls = try TLSConfiguration(config)
+        let level = try config.text("log-level")
         guard let logLevel = Logger.Level(rawValue: level) else {
             let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
             throw StartError.usage("log-level '\(level)' is not known; use one of \(names)")
         }
         self.logLevel = logLevel
-        let format = try Self.value("log-format") { try config.requiredString(forKey: "log-format") }
+        let format = try config.text("log-format")
         if format.isEmpty {
             logFormat = isatty(STDERR_FILENO) == 1 ? .text : .json
         } else if let named = LogFormat(rawValue: format) {
@@ -102,39 +116,32 @@ struct ServerConfiguration {
         } else {
             throw StartError.usage("log-format '\(format)' is not known; use json or text")
         }
+        try exposure.check()
+    }
+
+    /// Who reaches the server where it listens.
+    var exposure: Exposure {
+        Exposure(host: host, access: access, hasTLS: tls != nil)
     }
 
     private static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
-        let file = try value("store-password-file") { try config.requiredString(forKey: "store-password-file") }
-        return try StoreConfiguration(
-            url: value("store") { try config.requiredString(forKey: "store") },
-            passwordFile: file.isEmpty ? nil : file
-        )
+        try StoreConfiguration(url: config.text("store"), passwordFile: config.optionalText("store-password-file"))
     }
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
-        let bytes = try value("max-body-bytes") { try config.requiredInt(forKey: "max-body-bytes") }
-        guard (1...APILimits.maximumBodyBytes).contains(bytes) else {
-            throw .usage("max-body-bytes is \(bytes); give a number from 1 to \(APILimits.maximumBodyBytes)")
+        let bytes = try config.number("max-body-bytes", in: 1...APILimits.maximumBodyBytes)
+        let refusesPickle = try config.flag("refuse-pickle")
+        if config.string(forKey: "max-in-flight-bytes") == "" {
+            return APILimits(bodyBytes: bytes, refusesPickle: refusesPickle)
         }
-        if config.string(forKey: "max-in-flight-bytes") == "" { return APILimits(bodyBytes: bytes) }
-        let budget = try value("max-in-flight-bytes") { try config.requiredInt(forKey: "max-in-flight-bytes") }
+        let budget = try config.value("max-in-flight-bytes") { try config.requiredInt(forKey: $0) }
         guard budget >= bytes else {
             throw .usage(
                 "max-in-flight-bytes is \(budget), which is less than one body of max-body-bytes (\(bytes)); "
                     + "give at least that, or a smaller max-body-bytes"
             )
         }
-        return APILimits(bodyBytes: bytes, inFlightBytes: budget)
-    }
-
-    /// A value of the wrong type is an error, not a reason to take the default.
-    private static func value<Value>(_ key: String, _ read: () throws -> Value) throws(StartError) -> Value {
-        do {
-            return try read()
-        } catch {
-            throw .usage("the value of '\(key)' cannot be used (\(error)); correct it where it is set")
-        }
+        return APILimits(bodyBytes: bytes, inFlightBytes: budget, refusesPickle: refusesPickle)
     }
 
     private static func fileProvider(_ path: String) async throws(StartError) -> FileProvider<JSONSnapshot> {
@@ -170,24 +177,5 @@ struct ServerConfiguration {
                 throw StartError.usage("'\(name)' in \(path) is not an option; use \(names)")
             }
         }
-    }
-}
-
-extension ServerOptions {
-    /// What was given on the command line.
-    fileprivate var provider: InMemoryProvider {
-        var values: [AbsoluteConfigKey: ConfigValue] = [:]
-        func set(_ key: String, _ value: ConfigContent?) {
-            values[AbsoluteConfigKey([key])] = value.map { ConfigValue($0, isSecret: false) }
-        }
-        set("host", host.map(ConfigContent.string))
-        set("port", port.map(ConfigContent.int))
-        set("store", store.map(ConfigContent.string))
-        set("store-password-file", storePasswordFile.map(ConfigContent.string))
-        set("max-body-bytes", maxBodyBytes.map(ConfigContent.int))
-        set("max-in-flight-bytes", maxInFlightBytes.map(ConfigContent.int))
-        set("log-level", logLevel.map(ConfigContent.string))
-        set("log-format", logFormat.map(ConfigContent.string))
-        return InMemoryProvider(name: "command line", values: values)
     }
 }

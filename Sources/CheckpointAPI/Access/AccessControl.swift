@@ -1,0 +1,177 @@
+package import Authentication
+import Checkpoints
+import HTTPTypes
+import Hummingbird
+import JSON
+package import Logging
+import NIOCore
+
+/// What decides who may do what, and how often; and writes down who did.
+///
+/// A request goes through it in this order: who is it, how often, may it do such a thing, may it do it to these threads.
+package struct AccessControl: Sendable {
+    /// Nil when everybody is `Principal.local`.
+    let authenticator: Authenticator?
+    /// Asked about principals of the provider.
+    let authorizer: (any ThreadAuthorizer)?
+    /// Requests of each authenticated principal; nil for as many as it likes.
+    let rates: TokenBuckets?
+    let audit: AuditLog
+    /// A proxy in front ends TLS: it is believed who the client is.
+    let isBehindProxy: Bool
+
+    package init(
+        authenticator: Authenticator?,
+        authorizer: (any ThreadAuthorizer)? = nil,
+        rates: TokenBuckets? = nil,
+        audit: AuditLog,
+        isBehindProxy: Bool = false
+    ) {
+        self.authenticator = authenticator
+        self.authorizer = authorizer
+        self.rates = rates
+        self.audit = audit
+        self.isBehindProxy = isBehindProxy
+    }
+
+    /// Everybody may do everything in the default tenant.
+    package static func open(logger: Logger) -> AccessControl {
+        AccessControl(authenticator: nil, audit: AuditLog(path: nil, logger: logger))
+    }
+
+    // MARK: - Who
+
+    /// What can be said of a request's caller before its body was read, and without waiting.
+    enum Admission: Sendable {
+        case accepted(Principal)
+        /// It has to be asked about, or is going to be refused.
+        case undecided
+        case refused
+
+        var principal: Principal? {
+            if case .accepted(let principal) = self { principal } else { nil }
+        }
+
+        var isRefusal: Bool {
+            if case .refused = self { true } else { false }
+        }
+    }
+
+    /// Has no effect on any throttle or log.
+    func admission(_ head: HTTPRequest, _ peer: Peer) -> Admission {
+        guard let authenticator else { return .accepted(.local) }
+        return switch authenticator.authenticateAtOnce(peer.credentials(head, isBehindProxy)) {
+        case .success(let principal): .accepted(principal)
+        case .failure: .refused
+        case nil: .undecided
+        }
+    }
+
+    /// Throws what the client is told, having written it down.
+    func authenticate(_ head: HTTPRequest, _ peer: Peer, requestID: String) async throws -> Principal {
+        guard let authenticator else { return .local }
+        let credentials = peer.credentials(head, isBehindProxy)
+        switch await authenticator.authenticate(credentials) {
+        case .accepted(let principal): return principal
+        case .refused(let failure, let mode):
+            audit.note(
+                AuditRecord(
+                    .authentication,
+                    .failed,
+                    source: credentials.source,
+                    requestID: requestID,
+                    reason: mode.map { "\($0): \(failure.reason)" } ?? failure.reason
+                )
+            )
+            throw mode == nil ? APIError.noCredential : .unauthenticated
+        case .throttled(let wait):
+            throw APIError.tooManyFailures(wait)
+        }
+    }
+
+    /// Throws 429 when the principal has asked too often.
+    func requireRate(_ principal: Principal) throws(APIError) {
+        guard authenticator != nil, let wait = rates?.take(for: principal.name) else { return }
+        throw .tooManyRequests(wait)
+    }
+
+    // MARK: - What
+
+    /// Throws unless the principal may do this to these threads.
+    func require(_ use: ThreadUse, _ principal: Principal) async throws {
+        try principal.requirePrefix(use)
+        guard let provided = principal.providerPrincipal else { return }
+        guard case .named(let uses) = use else {
+            throw AccessDenial.span("The authorisation provider decides thread by thread")
+        }
+        guard let authorizer else { throw AccessDenial.span("Nobody can be asked about this credential's threads") }
+        for (thread, operation) in uses {
+            guard case .refused(let status, let message) = await authorizer.decide(provided, operation, on: thread)
+            else { continue }
+            throw AccessDenial(status: status, message: message, thread: thread)
+        }
+    }
+
+    /// The same for a body that is none of the call's: what it names as its thread, if it does, is checked first.
+    ///
+    /// The provider's contract asks before the body is looked at, so that its shape tells a stranger nothing.
+    func requireNamed(in body: ByteBuffer, _ scope: Scope, _ principal: Principal) async throws {
+        guard principal.providerPrincipal != nil else { return }
+        // What is no JSON names no thread.
+        guard case .object(let members)? = try? JSONValue(parsing: Array(body.readableBytesView)),
+            case .string(let id)? = members.last(where: { $0.name == "thread_id" })?.value, let text = id.string
+        else { return }
+        try await require(.named([(Identifier(text), scope.operation)]), principal)
+    }
+
+    // MARK: - The audit log
+
+    /// Does what has to be written down: before, or it does not happen, and afterwards.
+    ///
+    /// An error is thrown on as it is: what became of the change is as unknown as without a log.
+    func audited(
+        _ event: AuditRecord.Event,
+        _ use: ThreadUse,
+        _ request: Request,
+        _ context: APIContext,
+        _ act: () async throws -> Response
+    ) async throws -> Response {
+        func record(_ outcome: AuditRecord.Outcome) -> AuditRecord {
+            AuditRecord(
+                event,
+                outcome,
+                principal: context.principal,
+                source: context.peer.source(request.head, isBehindProxy),
+                requestID: context.requestID,
+                threads: use.threads
+            )
+        }
+        do {
+            try audit.write(record(.begun))
+        } catch {
+            throw APIError.unaudited
+        }
+        do {
+            let response = try await act()
+            audit.note(record(response.status.kind == .successful ? .done : .failed))
+            return response
+        } catch {
+            audit.note(record(.failed))
+            throw error
+        }
+    }
+
+    func note(_ denial: AccessDenial, of principal: Principal?, _ head: HTTPRequest, _ peer: Peer, requestID: String) {
+        audit.note(
+            AuditRecord(
+                .access,
+                .denied,
+                principal: principal,
+                source: peer.source(head, isBehindProxy),
+                requestID: requestID,
+                threads: denial.thread.map { [$0] } ?? [],
+                reason: denial.reason
+            )
+        )
+    }
+}

@@ -24,6 +24,8 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case numberOutOfRange
         /// The position is the first element that is not recorded any more.
         case tooManyElements
+        /// The position is the first value that is one too many.
+        case tooManyValues
         /// The document has more bytes than a `JSONDocument` can address (4 GiB).
         case tooLarge
     }
@@ -53,6 +55,7 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case .integerTooLong: "Integer has too many digits"
         case .numberOutOfRange: "Number out of range"
         case .tooManyElements: "Too many array elements"
+        case .tooManyValues: "Too many values"
         case .tooLarge: "Document too large"
         }
     }

@@ -14,16 +14,26 @@ package struct JSONLimits: Sendable {
     /// An element costs 24 bytes, and as much again for every field of its shape.
     package var maximumRecordedElements: Int
 
+    /// Values inside those parts of a document that no shape describes, all parts together.
+    ///
+    /// As a `JSONValue` each costs up to some 150 bytes, which may be many times what it has in the text.
+    package var maximumOtherValues: Int
+
     package init(
         maximumDepth: Int = 1_002,
         maximumIntegerDigits: Int = 4_300,
-        maximumRecordedElements: Int = 1_000_000
+        maximumRecordedElements: Int = 1_000_000,
+        maximumOtherValues: Int = .max
     ) {
         self.maximumDepth = maximumDepth
         self.maximumIntegerDigits = maximumIntegerDigits
         self.maximumRecordedElements = maximumRecordedElements
+        self.maximumOtherValues = maximumOtherValues
     }
 
-    /// The limits of a request body.
+    /// The limits of what is stored, exported or configured.
     package static let `default` = JSONLimits()
+
+    /// The limits of a request body.
+    package static let request = JSONLimits(maximumOtherValues: 1_000_000)
 }

@@ -16,6 +16,8 @@ struct JSONScanner {
 
     var position = 0
     private var depth = 0
+    /// Values that `skipValue` went past.
+    private var skippedValues = 0
 
     init(_ bytes: UnsafeRawBufferPointer, limits: JSONLimits, notesUnrepresentableNumbers: Bool = false) {
         self.bytes = bytes
@@ -140,6 +142,8 @@ extension JSONScanner {
     mutating func skipValue() throws(JSONError) {
         var open = OpenContainers()
         while true {
+            guard skippedValues < limits.maximumOtherValues else { throw failure(.tooManyValues, at: position) }
+            skippedValues += 1
             switch current {
             case .openBrace:
                 if try openObject() {

@@ -104,6 +104,20 @@ struct JSONDocumentLimitsTests {
         #expect(error("[1]", shape: shape, limits: JSONLimits(maximumRecordedElements: 0))?.offset == 1)
     }
 
+    @Test("Values that no shape describes are counted over all of them, and one too many is refused where it begins")
+    func otherValues() {
+        let limits = JSONLimits(maximumOtherValues: 6)
+        #expect(error(#"{"v":[1,[2]],"list":[{"v":{"a":3}}]}"#, limits: limits) == nil)
+        let refused = error(#"{"v":["é",[2]],"list":[{"v":{"a":3,"b":4}}]}"#, limits: limits)
+        #expect(refused?.kind == .tooManyValues)
+        #expect(refused?.offset == 40)
+        #expect(refused?.characterOffset == 39)
+        #expect(refused?.reason == "Too many values")
+        #expect(error(#"{"other":[1,2,3,4,5,6,7]}"#, limits: limits)?.kind == .tooManyValues)
+        let described = "{\"list\":[" + String(repeating: "{\"n\":1},", count: 50) + "{\"n\":1}]}"
+        #expect(error(described, limits: limits) == nil, "only others count")
+    }
+
     @Test(
         "Depth is counted through recorded and skipped containers alike",
         arguments: [3, 4, 63, 64, 65, 128, 129, 1_002])

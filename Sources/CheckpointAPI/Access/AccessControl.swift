@@ -117,12 +117,17 @@ package struct AccessControl: Sendable {
     /// The provider's contract asks before the body is looked at, so that its shape tells a stranger nothing.
     func requireNamed(in body: ByteBuffer, _ scope: Scope, _ principal: Principal) async throws {
         guard principal.providerPrincipal != nil else { return }
-        // What is no JSON names no thread.
-        guard case .object(let members)? = try? JSONValue(parsing: Array(body.readableBytesView)),
-            case .string(let id)? = members.last(where: { $0.name == "thread_id" })?.value, let text = id.string
+        guard
+            // What is no JSON, or beyond the limits, names no thread.
+            let text = try? body.withUnsafeReadableBytes({ bytes in
+                let document = try JSONDocument(parsing: bytes, shape: Self.threadID, limits: .request)
+                return document.utf8String(of: document.member(0, of: document.root))
+            })
         else { return }
         try await require(.named([(Identifier(text), scope.operation)]), principal)
     }
+
+    private static let threadID = JSONShape.object(JSONFields([(name: "thread_id", shape: .value)]))
 
     // MARK: - The audit log
 

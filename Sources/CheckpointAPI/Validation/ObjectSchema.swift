@@ -47,7 +47,7 @@ struct ObjectSchema<Body: Sendable>: Sendable {
     func read(_ bytes: UnsafeRawBufferPointer) throws -> Body {
         let document: JSONDocument
         do {
-            document = try JSONDocument(parsing: bytes, shape: shape)
+            document = try JSONDocument(parsing: bytes, shape: shape, limits: .request)
         } catch {
             throw ValidationError(problems: [.json(error)])
         }

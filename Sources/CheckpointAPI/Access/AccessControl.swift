@@ -13,7 +13,7 @@ package struct AccessControl: Sendable {
     /// Nil when everybody is `Principal.local`.
     let authenticator: Authenticator?
     /// Asked about principals of the provider.
-    let authorizer: (any ThreadAuthorizer)?
+    let authorizer: AgentexAuthorizer?
     /// Requests of each authenticated principal; nil for as many as it likes.
     let rates: TokenBuckets?
     let audit: AuditLog
@@ -22,7 +22,7 @@ package struct AccessControl: Sendable {
 
     package init(
         authenticator: Authenticator?,
-        authorizer: (any ThreadAuthorizer)? = nil,
+        authorizer: AgentexAuthorizer? = nil,
         rates: TokenBuckets? = nil,
         audit: AuditLog,
         isBehindProxy: Bool = false
@@ -106,9 +106,9 @@ package struct AccessControl: Sendable {
         }
         guard let authorizer else { throw AccessDenial.span("Nobody can be asked about this credential's threads") }
         for (thread, operation) in uses {
-            guard case .refused(let status, let message) = await authorizer.decide(provided, operation, on: thread)
+            guard case .refused(let refusal) = await authorizer.check(provided, thread: thread, operation)
             else { continue }
-            throw AccessDenial(status: status, message: message, thread: thread)
+            throw AccessDenial(refusal, thread: thread)
         }
     }
 

@@ -3,12 +3,13 @@ import Checkpoints
 import HTTPTypes
 import Hummingbird
 import JSON
+import NIOCore
 
 /// An authenticated caller wants what it may not.
 struct AccessDenial: Error {
     let status: HTTPResponse.Status
     /// What the client is told.
-    let answer: JSONValue
+    let answer: JSONText
     /// For the audit log.
     let reason: String
     /// What it wanted to touch, if it is about one.
@@ -36,18 +37,24 @@ struct AccessDenial: Error {
 
     private init(_ detail: String, reason: String, thread: Identifier? = nil) {
         status = .forbidden
-        answer = ["detail": .string(JSONString(detail))]
+        answer = JSONValue.object([JSONMember(name: "detail", value: .string(JSONString(detail)))]).text
         self.reason = reason
         self.thread = thread
     }
 
-    /// What an authorizer said instead of yes, in the provider contract's envelope.
-    init(status code: Int, message: String, thread: Identifier) {
-        status = HTTPResponse.Status(code: code)
-        answer = ["message": .string(JSONString(message)), "code": .number(JSONNumber(code)), "data": nil]
-        reason = "the provider's answer means \(code)"
+    /// What the provider's answer means.
+    init(_ refusal: ThreadRefusal, thread: Identifier) {
+        status = HTTPResponse.Status(code: refusal.status)
+        answer = refusal.body
+        reason = "the provider's answer means \(refusal.status)"
         self.thread = thread
     }
 
-    var response: Response { .json(answer, status: status) }
+    var response: Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.bytes))
+        )
+    }
 }

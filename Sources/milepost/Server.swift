@@ -35,7 +35,14 @@ struct Server {
             logger.warning("the store is not safe as it is set up", metadata: ["warning": .string(warning)])
         }
         do {
-            try await serve(store)
+            let access = try ServerAccess(configuration.access, logger: logger)
+            do {
+                try await serve(store, access)
+            } catch {
+                await access.close()
+                throw error
+            }
+            await access.close()
         } catch {
             await store.close()
             throw error
@@ -44,8 +51,7 @@ struct Server {
         logger.notice("stopped")
     }
 
-    private func serve(_ store: some ThreadStore & StoreMaintenance) async throws {
-        let access = try ServerAccess(configuration.access, logger: logger)
+    private func serve(_ store: some ThreadStore & StoreMaintenance, _ access: ServerAccess) async throws {
         let warning = configuration.exposure.warning
         if let warning { logger.warning("anybody may do anything", metadata: ["warning": .string(warning)]) }
         let interface = buildInterface(

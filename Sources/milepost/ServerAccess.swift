@@ -8,27 +8,76 @@ import SystemPackage
 struct ServerAccess {
     let control: AccessControl
     /// What keeps keys and the like up to date while the server runs.
-    let services: [any Service]
+    private(set) var services: [Upkeep] = []
+    private var modes: [any AuthenticationMode] = []
+    private var provider: AgentexProvider?
+
     /// For the log: which credentials are taken.
-    let description: String
+    var description: String {
+        modes.isEmpty ? "none" : modes.map(\.name).joined(separator: ", ")
+    }
 
     init(_ configuration: AccessConfiguration, logger: Logger) throws(StartError) {
-        let audit = AuditLog(path: configuration.auditLog.map { FilePath($0) }, logger: logger)
+        let audit = try Self.audit(configuration.auditLog, logger)
+        var authorizer: AgentexAuthorizer?
+        if let path = configuration.apiKeysFile {
+            let ring = try StartError.fromKeyFile { () throws(APIKeyFileError) in
+                try APIKeyRing(file: APIKeyFile(path: path), logger: logger)
+            }
+            modes.append(ring)
+            services.append(Upkeep { await ring.run() })
+        }
+        // It comes last: whatever headers a request has, the provider says what they are worth.
+        if let url = configuration.agentexURL {
+            let provider = try Self.provider(url)
+            self.provider = provider
+            modes.append(AgentexMode(provider: provider))
+            authorizer = AgentexAuthorizer(provider: provider)
+        }
+        let rate = Double(configuration.rateLimit)
+        control = AccessControl(
+            authenticator: modes.isEmpty ? nil : Authenticator(modes),
+            authorizer: authorizer,
+            rates: rate > 0 ? TokenBuckets(perSecond: rate, burst: 2 * rate) : nil,
+            audit: audit,
+            isBehindProxy: configuration.isBehindProxy
+        )
+    }
+
+    /// Lets go of what is connected to others.
+    func close() async {
+        // It fails only for a client that has ended already.
+        try? await provider?.shutdown()
+    }
+
+    private static func audit(_ path: String?, _ logger: Logger) throws(StartError) -> AuditLog {
+        let audit = AuditLog(path: path.map { FilePath($0) }, logger: logger)
         do {
             try audit.check()
         } catch {
             throw .machine(error.description)
         }
-        let modes: [any AuthenticationMode] = []
-        let authenticator = modes.isEmpty ? nil : Authenticator(modes)
-        let rate = Double(configuration.rateLimit)
-        control = AccessControl(
-            authenticator: authenticator,
-            rates: rate > 0 ? TokenBuckets(perSecond: rate, burst: 2 * rate) : nil,
-            audit: audit,
-            isBehindProxy: configuration.isBehindProxy
-        )
-        services = []
-        description = authenticator?.description ?? "none"
+        return audit
+    }
+
+    private static func provider(_ url: String) throws(StartError) -> AgentexProvider {
+        do {
+            return try AgentexProvider(url: url)
+        } catch {
+            throw .usage("agentex-auth-url: \(error.description)")
+        }
+    }
+}
+
+/// Something that goes on until the server ends.
+struct Upkeep: Service {
+    let work: @Sendable () async -> Void
+
+    init(_ work: @escaping @Sendable () async -> Void) {
+        self.work = work
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown(work)
     }
 }

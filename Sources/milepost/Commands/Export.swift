@@ -1,4 +1,5 @@
 import ArgumentParser
+import Authentication
 import CheckpointAPI
 import Checkpoints
 import Glibc
@@ -24,6 +25,7 @@ struct Export: AsyncParsableCommand {
     )
 
     @OptionGroup var options: StoreOptions
+    @OptionGroup var audit: AuditOption
 
     @Option(help: ArgumentHelp("The file to write, or to go on with (default: standard output).", valueName: "file"))
     var output: String?
@@ -33,6 +35,7 @@ struct Export: AsyncParsableCommand {
         if output == nil, isatty(STDOUT_FILENO) == 1 {
             throw StartError.usage("an export is not for a terminal; give --output FILE, or use '>' or '|'")
         }
+        try audit.write(.export, .begun, "of \(store.description)")
         let line = ProgressLine(isatty(STDERR_FILENO) == 1 ? .redrawn : .lines)
         defer { line.end() }
         do {
@@ -46,6 +49,7 @@ struct Export: AsyncParsableCommand {
                 try await ThreadExport(of: source, to: writer).run(after: resumed?.last) { line.show($0.line) }
                 if file.regularSize != nil { try file.flush() }
                 line.end()
+                try audit.write(.export, .done, "\(writer.counts.threads) threads of \(store.description)")
                 let before = resumed.map { ", \($0.counts.threads.grouped) of them before" } ?? ""
                 Output.note("exported \(writer.counts.line)\(before)")
             }

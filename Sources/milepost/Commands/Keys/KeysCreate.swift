@@ -20,6 +20,7 @@ struct KeysCreate: ParsableCommand {
     )
 
     @OptionGroup var keys: KeysFileOption
+    @OptionGroup var audit: AuditOption
 
     @Option(help: ArgumentHelp("Whose threads the key opens (default: the default tenant).", valueName: "name"))
     var tenant = ""
@@ -49,12 +50,14 @@ struct KeysCreate: ParsableCommand {
         let scopes = try Self.scopes(scopes)
         let now = APIKeyTime.now
         let expires = try expires.map { text throws(StartError) in try Self.expiry(text, from: now) }
+        try audit.write(.keyCreated, .begun, "in \(file.path)")
         let (key, record) = try StartError.fromKeyFile { () throws(APIKeyFileError) in
             try file.create(
                 tenant: Tenant(name: Identifier(tenant)), scopes: scopes, expires: expires,
                 threadPrefix: Identifier(threadPrefix), note: note, at: now
             )
         }
+        try audit.write(.keyCreated, .done, "key \(record.id) in \(file.path)")
         Output.line(key.text)
         Self.explanation(of: record, in: file.path).forEach(Output.note)
     }

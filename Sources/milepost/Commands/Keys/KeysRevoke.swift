@@ -13,6 +13,7 @@ struct KeysRevoke: ParsableCommand {
     )
 
     @OptionGroup var keys: KeysFileOption
+    @OptionGroup var audit: AuditOption
 
     @Argument(help: ArgumentHelp("Ids of keys, as 'milepost keys list' shows them.", valueName: "id"))
     var ids: [String]
@@ -22,6 +23,7 @@ struct KeysRevoke: ParsableCommand {
         let now = APIKeyTime.now
         let records = try StartError.fromKeyFile { () throws(APIKeyFileError) in try file.revoke(ids, at: now) }
         for record in records {
+            try audit.write(.keyRevoked, .done, "key \(record.id) in \(file.path)")
             guard let revoked = record.revoked else { continue }
             let outcome = revoked == now ? "is revoked; servers refuse it within 2 s" : "was revoked at \(revoked)"
             Output.note("key \(record.id) \(outcome)")

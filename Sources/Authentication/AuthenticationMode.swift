@@ -8,12 +8,20 @@ package struct Credentials: Sendable {
     /// empty without one.
     package let certificateNames: [String]
     /// Whom to throttle: the client's address, or what a trusted proxy says it is.
-    package let source: String
+    ///
+    /// Made when asked for.
+    package var source: String { makeSource() }
 
-    package init(headers: HTTPFields, certificateNames: [String] = [], source: String) {
+    private let makeSource: @Sendable () -> String
+
+    package init(
+        headers: HTTPFields,
+        certificateNames: [String] = [],
+        source: @autoclosure @escaping @Sendable () -> String
+    ) {
         self.headers = headers
         self.certificateNames = certificateNames
-        self.source = source
+        makeSource = source
     }
 }
 

@@ -9,14 +9,19 @@ package struct APIContext: RequestContext {
     package var requestID = ""
     /// Who asks; nil until that has been found out.
     package var principal: Principal?
-    /// The connection it came by.
-    let peer: Peer
     /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
     var isBodyCounted = false
 
+    /// Who is at the other end of the connection.
+    package let client: ConnectedClient
+
     package init(source: ApplicationRequestContextSource) {
+        self.init(source: source, client: .of(source.channel))
+    }
+
+    init(source: ApplicationRequestContextSource, client: ConnectedClient) {
         coreContext = CoreRequestContextStorage(source: source)
-        peer = Peer(source.channel)
+        self.client = client
     }
 
     /// Who asks, in what stands behind `AccessMiddleware`.

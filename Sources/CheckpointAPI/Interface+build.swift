@@ -30,16 +30,41 @@ package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
     /// What the bodies of all requests share, whichever way they take.
     package let budget: BodyBudget
 
-    /// The HTTP/1.1 server: requests of moderate length are answered on their connection's event loop.
-    package func server(logger: Logger) -> HTTPServerBuilder {
-        .http1(
-            configuration: .init(additionalChannelHandlers: [connectionHandler(logger: logger)])
-        )
+    package init(responder: Responder, direct: DirectCalls, budget: BodyBudget) {
+        self.responder = responder
+        self.direct = direct
+        self.budget = budget
     }
 
-    /// For one connection.
-    package func connectionHandler(logger: Logger) -> WholeRequestHandler<Responder> {
-        WholeRequestHandler(responder: responder, direct: direct, budget: budget, logger: logger)
+    /// The server: requests of moderate length are answered on their connection's event loop.
+    ///
+    /// HTTP/1.1, and with TLS also HTTP/2 where that is on.
+    package func server(
+        connections: OpenConnections = OpenConnections(),
+        tls: TLSCertificates? = nil,
+        logger: Logger
+    ) -> HTTPServerBuilder {
+        HTTPServerBuilder { responder in
+            ServerConnection(responder: responder, connections: connections, tls: tls) { transport in
+                connectionHandler(connections: connections, transport: transport, logger: logger)
+            }
+        }
+    }
+
+    /// For one connection, or one stream of HTTP/2.
+    package func connectionHandler(
+        connections: OpenConnections = OpenConnections(),
+        transport: HTTPTransport = .plain,
+        logger: Logger
+    ) -> WholeRequestHandler<Responder> {
+        WholeRequestHandler(
+            responder: responder,
+            direct: direct,
+            budget: budget,
+            connections: connections,
+            transport: transport,
+            logger: logger
+        )
     }
 }
 

@@ -37,10 +37,16 @@ struct TestConnection {
     init() {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let direct = DirectCalls([], access: .open(logger: logger), log: RequestLog(logger: logger))
+        // What is about a client that sends nothing more is not about one that asks for nothing.
+        var limits = ConnectionLimits()
+        limits.idle = .hours(24)
+        limits.request = .hours(24)
+        limits.bodyGrace = .hours(24)
         let handler = WholeRequestHandler(
             responder: responder,
             direct: direct,
             budget: budget,
+            connections: OpenConnections(limits: limits),
             logger: logger
         )
         channel = EmbeddedChannel(handler: handler)

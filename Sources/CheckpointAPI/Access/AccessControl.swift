@@ -58,9 +58,9 @@ package struct AccessControl: Sendable {
     }
 
     /// Has no effect on any throttle or log.
-    func admission(_ head: HTTPRequest, _ peer: Peer) -> Admission {
+    func admission(_ head: HTTPRequest, _ client: ConnectedClient) -> Admission {
         guard let authenticator else { return .accepted(.local) }
-        return switch authenticator.authenticateAtOnce(peer.credentials(head, isBehindProxy)) {
+        return switch authenticator.authenticateAtOnce(credentials(head, client)) {
         case .success(let principal): .accepted(principal)
         case .failure: .refused
         case nil: .undecided
@@ -68,9 +68,9 @@ package struct AccessControl: Sendable {
     }
 
     /// Throws what the client is told, having written it down.
-    func authenticate(_ head: HTTPRequest, _ peer: Peer, requestID: String) async throws -> Principal {
+    func authenticate(_ head: HTTPRequest, _ client: ConnectedClient, requestID: String) async throws -> Principal {
         guard let authenticator else { return .local }
-        let credentials = peer.credentials(head, isBehindProxy)
+        let credentials = credentials(head, client)
         switch await authenticator.authenticate(credentials) {
         case .accepted(let principal): return principal
         case .refused(let failure, let mode):
@@ -87,6 +87,14 @@ package struct AccessControl: Sendable {
         case .throttled(let wait):
             throw APIError.tooManyFailures(wait)
         }
+    }
+
+    private func credentials(_ head: HTTPRequest, _ client: ConnectedClient) -> Credentials {
+        Credentials(
+            headers: head.headerFields,
+            certificateNames: client.certificateNames,
+            source: client.source(of: head, behindProxy: isBehindProxy)
+        )
     }
 
     /// Throws 429 when the principal has asked too often.
@@ -146,7 +154,7 @@ package struct AccessControl: Sendable {
                 event,
                 outcome,
                 principal: context.principal,
-                source: context.peer.source(request.head, isBehindProxy),
+                source: context.client.source(of: request.head, behindProxy: isBehindProxy),
                 requestID: context.requestID,
                 threads: use.threads
             )
@@ -166,13 +174,16 @@ package struct AccessControl: Sendable {
         }
     }
 
-    func note(_ denial: AccessDenial, of principal: Principal?, _ head: HTTPRequest, _ peer: Peer, requestID: String) {
+    func note(
+        _ denial: AccessDenial, of principal: Principal?, _ head: HTTPRequest, _ client: ConnectedClient,
+        requestID: String
+    ) {
         audit.note(
             AuditRecord(
                 .access,
                 .denied,
                 principal: principal,
-                source: peer.source(head, isBehindProxy),
+                source: client.source(of: head, behindProxy: isBehindProxy),
                 requestID: requestID,
                 threads: denial.thread.map { [$0] } ?? [],
                 reason: denial.reason

@@ -36,8 +36,8 @@ package struct DirectCalls: Sendable {
     }
 
     /// What can be said of the caller before the body was read.
-    func admission(_ head: HTTPRequest, _ peer: Peer) -> AccessControl.Admission {
-        access.admission(head, peer)
+    func admission(_ head: HTTPRequest, _ client: ConnectedClient) -> AccessControl.Admission {
+        access.admission(head, client)
     }
 
     /// An answer whose parts are at hand, or a refusal as the middleware would make it.
@@ -53,7 +53,7 @@ package struct DirectCalls: Sendable {
         _ head: HTTPRequest,
         _ body: ByteBuffer,
         of principal: Principal,
-        _ peer: Peer,
+        from client: ConnectedClient,
         then answer: @escaping @Sendable (Answer) -> Void
     ) -> Bool {
         guard
@@ -71,7 +71,7 @@ package struct DirectCalls: Sendable {
                 answer(.whole(response))
             case .failure(let error):
                 if let denial = error as? AccessDenial {
-                    access.note(denial, of: principal, head, peer, requestID: entry.id)
+                    access.note(denial, of: principal, head, client, requestID: entry.id)
                 }
                 var response = log.response(to: error, requestID: entry.id)
                 response.headers[.requestID] = entry.id

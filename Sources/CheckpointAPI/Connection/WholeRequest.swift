@@ -12,7 +12,7 @@ enum WholeRequest {
         guard
             head.method == .post,
             let length = head.headerFields[.contentLength].flatMap({ Int($0) }), (0...bodyLimit).contains(length),
-            head.headerFields[.expect] == nil, !isLast(head),
+            head.headerFields[.expect] == nil, !isLast(head), !head.headerFields.contains(.contentEncoding),
             head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
         else { return nil }
         return length

@@ -3,6 +3,7 @@ import HTTPTypes
 package import Hummingbird
 package import Logging
 package import NIOCore
+import NIOHTTP1
 package import NIOHTTPTypes
 
 /// Answers requests of known, moderate length on their connection's own event loop.
@@ -58,6 +59,9 @@ where Responder.Context == APIContext {
     /// its socket.
     private static var heldLimit: (parts: Int, bytes: Int) { (64, 64 * 1_024) }
 
+    /// How long a client that was answered over TLS does not try without: a year.
+    private static var secureFor: String { "max-age=31536000" }
+
     private let responder: Responder
     private let direct: DirectCalls
     private let logger: Logger
@@ -77,25 +81,49 @@ where Responder.Context == APIContext {
     private var waitsForReader = false
     /// More input was asked for while too much was held.
     private var wantsRead = false
-    private let silence = ClientSilence()
+    /// What was wrong with what came last; nothing more is parsed, and Hummingbird answers 400.
+    private var parseError: HTTPParserError?
+    private let transport: HTTPTransport
+    private let connections: OpenConnections
+    private var watch: RequestWatch?
+    /// Known once the handler is in its pipeline.
+    private var client = ConnectedClient(address: nil)
     private var executor: EventLoopTaskExecutor?
-    private var knownPeer: Peer?
     private var date = DateHeader()
 
-    package init(responder: Responder, direct: DirectCalls, budget: BodyBudget, logger: Logger) {
+    package init(
+        responder: Responder,
+        direct: DirectCalls,
+        budget: BodyBudget,
+        connections: OpenConnections = OpenConnections(),
+        transport: HTTPTransport = .plain,
+        logger: Logger
+    ) {
         self.responder = responder
         self.direct = direct
+        self.connections = connections
+        self.transport = transport
         self.logger = logger
         reservation = BodyReservation(in: budget)
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
         executor = EventLoopTaskExecutor(context.eventLoop)
-        KeepAlive.set(on: context.channel)
+        switch transport {
+        case .plain: client = ConnectedClient(address: context.channel.remoteAddress)
+        case .secure(let client), .stream(let client): self.client = client
+        }
+        if !transport.isStream { KeepAlive.set(on: context.channel) }
+        watch = RequestWatch(
+            context.channel,
+            isStream: transport.isStream,
+            in: connections,
+            logger: logger
+        )
     }
 
     package func handlerRemoved(context: ChannelHandlerContext) {
-        silence.stop()
+        watch?.stop()
     }
 
     // MARK: - In
@@ -104,11 +132,11 @@ where Responder.Context == APIContext {
         let part = unwrapInboundIn(data)
         switch part {
         case .head(let head):
-            silence.isRequestOpen = true
-            if WholeRequest.isLast(head) { last = .begun }
-        case .body: break
+            watch?.headCame()
+            if WholeRequest.isLast(head), !transport.isStream { last = .begun }
+        case .body(let bytes): watch?.bodyCame(bytes.readableBytes)
         case .end:
-            silence.isRequestOpen = false
+            watch?.endCame()
             if case .begun = last { last = .received }
         }
         if isAnswering || isResuming {
@@ -120,7 +148,7 @@ where Responder.Context == APIContext {
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        silence.end()
+        watch?.readCompleted()
         context.fireChannelReadComplete()
     }
 
@@ -145,7 +173,7 @@ where Responder.Context == APIContext {
 
     package func channelInactive(context: ChannelHandlerContext) {
         forgetUnfinished()
-        silence.stop()
+        watch?.stop()
         context.fireChannelInactive()
     }
 
@@ -159,6 +187,10 @@ where Responder.Context == APIContext {
 
     private func pass(_ error: any Error, _ context: ChannelHandlerContext) {
         forgetUnfinished()
+        if let error = error as? HTTPParserError {
+            parseError = error
+            watch?.willEnd()
+        }
         context.fireErrorCaught(error)
     }
 
@@ -181,14 +213,7 @@ where Responder.Context == APIContext {
     private func ask(_ context: ChannelHandlerContext) {
         if case .received = last { return }
         context.read()
-        guard silence.isRequestOpen else { return }
-        silence.begin(context.eventLoop) { [self] in
-            // An answer that is owed to an earlier request takes the time it takes.
-            if isAnswering || passedOn > 1 { return false }
-            logger.debug("connection closed: its request did not arrive to its end")
-            context.close(promise: nil)
-            return true
-        }
+        watch?.asked()
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -200,18 +225,10 @@ where Responder.Context == APIContext {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Who is at the other end; looked up once.
-    private func peer(_ context: ChannelHandlerContext) -> Peer {
-        if let knownPeer { return knownPeer }
-        let peer = Peer(context.channel)
-        knownPeer = peer
-        return peer
-    }
-
     private func receive(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (part, state) {
         case (.head(let head), .idle):
-            let admission = direct.admission(head, peer(context))
+            let admission = direct.admission(head, client)
             if passedOn == 0, !admission.isRefusal, let length = WholeRequest.length(announcedBy: head),
                 reservation.grow(to: length)
             {
@@ -244,11 +261,15 @@ where Responder.Context == APIContext {
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let isOfLast = last != .none && passedOn == 1
         switch unwrapOutboundIn(data) {
-        case .head(var head) where isOfLast && head.status.kind != .informational:
-            head.headerFields[.connection] = "close"
+        case .head(var head)
+        where head.status.kind != .informational && (isOfLast || parseError != nil || transport.isSecure):
+            if isOfLast { head.headerFields[.connection] = "close" }
+            if passedOn == 0, parseError == .headerOverflow { head.status = .requestHeaderFieldsTooLarge }
+            if transport.isSecure { head.headerFields[.strictTransportSecurity] = Self.secureFor }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .end:
             passedOn -= 1
+            watch?.answerEnded()
             guard isOfLast else { return context.write(data, promise: promise) }
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.cascade(to: promise)
@@ -273,7 +294,7 @@ where Responder.Context == APIContext {
         let eventLoop = context.eventLoop
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
         let isTaken = request.principal.map { principal in
-            direct.answer(request.head, request.body, of: principal, peer(context)) { response in
+            direct.answer(request.head, request.body, of: principal, from: client) { response in
                 if eventLoop.inEventLoop {
                     connection.value.handler.finish(response, connection.value.context)
                 } else {
@@ -287,10 +308,10 @@ where Responder.Context == APIContext {
     /// Answers a request whose responder has to wait for something.
     private func answerInTask(_ collected: Collected, _ context: ChannelHandlerContext) {
         let channel = context.channel
-        let (responder, logger) = (responder, logger)
+        let (responder, client, logger) = (responder, client, logger)
         startTask(context) {
             let source = ApplicationRequestContextSource(channel: channel, logger: logger)
-            var context = APIContext(source: source)
+            var context = APIContext(source: source, client: client)
             context.isBodyCounted = true
             context.principal = collected.principal
             let request = Request(head: collected.head, body: RequestBody(buffer: collected.body))
@@ -322,11 +343,13 @@ where Responder.Context == APIContext {
     private func finish(_ response: WholeResponse, _ context: ChannelHandlerContext) {
         var head = response.head
         head.headerFields[.date] = date.now
+        if transport.isSecure { head.headerFields[.strictTransportSecurity] = Self.secureFor }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if response.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(response.body)), promise: nil)
         }
         reservation.release()
+        watch?.answerEnded()
         guard heldEvents == 0 else { return finishBeforeEvent(context) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         if context.channel.isWritable {

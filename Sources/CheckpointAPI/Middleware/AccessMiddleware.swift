@@ -30,14 +30,14 @@ struct AccessMiddleware: RouterMiddleware {
         if let known = context.principal {
             principal = known
         } else {
-            principal = try await access.authenticate(request.head, context.peer, requestID: context.requestID)
+            principal = try await access.authenticate(request.head, context.client, requestID: context.requestID)
             context.principal = principal
         }
         try access.requireRate(principal)
         do {
             return try await next(request, context)
         } catch let denial as AccessDenial {
-            access.note(denial, of: principal, request.head, context.peer, requestID: context.requestID)
+            access.note(denial, of: principal, request.head, context.client, requestID: context.requestID)
             throw denial
         }
     }

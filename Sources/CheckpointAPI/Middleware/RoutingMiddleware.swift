@@ -25,6 +25,7 @@ struct RoutingMiddleware: RouterMiddleware {
         context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
+        if let problem = request.head.problem { throw problem }
         guard let allowed = methods[Self.route(request.head.path ?? "")] else {
             return .detail(.notFound, "Not Found")
         }

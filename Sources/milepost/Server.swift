@@ -35,7 +35,7 @@ struct Server {
             logger.warning("the store is not safe as it is set up", metadata: ["warning": .string(warning)])
         }
         do {
-            let access = try ServerAccess(configuration.access, logger: logger)
+            let access = try await ServerAccess(configuration.access, logger: logger)
             do {
                 try await serve(store, access)
             } catch {
@@ -61,9 +61,11 @@ struct Server {
             warning: warning,
             logger: logger
         )
+        let tls = try certificates()
         let application = Application(
             responder: interface.responder,
-            server: interface.server(logger: libraryLogger),
+            server: interface.server(
+                connections: OpenConnections(limits: connectionLimits()), tls: tls, logger: libraryLogger),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port)
             ),
@@ -71,7 +73,8 @@ struct Server {
             logger: libraryLogger
         )
         var group = ServiceGroupConfiguration(
-            services: [.init(service: application)] + access.services.map { .init(service: $0) },
+            services: [.init(service: application)]
+                + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: libraryLogger
         )
@@ -88,6 +91,36 @@ struct Server {
         }
     }
 
+    private func certificates() throws(StartError) -> TLSCertificates? {
+        guard let tls = configuration.tls else { return nil }
+        do {
+            return try TLSCertificates(
+                TLSSettings(
+                    certificateFile: tls.certificateFile,
+                    keyFile: tls.keyFile,
+                    clientCAFile: tls.clientCAFile
+                ),
+                logger: logger
+            )
+        } catch {
+            throw .machine(error.description)
+        }
+    }
+
+    /// As configured, or as many connections as the system lets this process have.
+    private func connectionLimits() -> ConnectionLimits {
+        var limits = configuration.connections
+        let possible = FileLimit.raise()
+        if possible < limits.connections {
+            logger.warning(
+                "the system lets this process have fewer connections than max-connections; raise its limit of open files",
+                metadata: ["connections": .stringConvertible(possible)]
+            )
+            limits.connections = possible
+        }
+        return limits
+    }
+
     /// The libraries' own lines are for whoever debugs this program.
     private var libraryLogger: Logger {
         var logger = logger
@@ -100,7 +133,8 @@ struct Server {
         logger.notice(
             "listening",
             metadata: [
-                "url": "http://\(configuration.authority(port: channel.localAddress?.port ?? configuration.port))",
+                "url":
+                    "\(configuration.tls == nil ? "http" : "https")://\(configuration.authority(port: channel.localAddress?.port ?? configuration.port))",
                 "store": .string(configuration.store.description),
                 "authentication": .string(configuration.exposure.warning ?? access.description),
                 "version": .string(Version.current),

@@ -17,7 +17,7 @@ struct ServerAccess {
         modes.isEmpty ? "none" : modes.map(\.name).joined(separator: ", ")
     }
 
-    init(_ configuration: AccessConfiguration, logger: Logger) throws(StartError) {
+    init(_ configuration: AccessConfiguration, logger: Logger) async throws(StartError) {
         let audit = try Self.audit(configuration.auditLog, logger)
         var authorizer: AgentexAuthorizer?
         if let path = configuration.apiKeysFile {
@@ -26,6 +26,16 @@ struct ServerAccess {
             }
             modes.append(ring)
             services.append(Upkeep { await ring.run() })
+        }
+        if let jwt = configuration.jwt {
+            let mode = try await Self.mode(jwt, logger)
+            modes.append(mode)
+            services.append(Upkeep { await mode.run() })
+        }
+        if let path = configuration.clientCertificatesFile {
+            let mode = try Self.mode(certificates: path, logger)
+            modes.append(mode)
+            services.append(Upkeep { await mode.run() })
         }
         // It comes last: whatever headers a request has, the provider says what they are worth.
         if let url = configuration.agentexURL {
@@ -58,6 +68,30 @@ struct ServerAccess {
             throw .machine(error.description)
         }
         return audit
+    }
+
+    private static func mode(_ configuration: JWTConfiguration, _ logger: Logger) async throws(StartError) -> JWTMode {
+        do throws(JWTSettingsError) {
+            let settings = try JWTSettings(
+                jwks: configuration.jwks,
+                issuer: configuration.issuer,
+                audience: configuration.audience,
+                algorithms: configuration.algorithms,
+                tenantClaim: configuration.tenantClaim,
+                scopesClaim: configuration.scopesClaim
+            )
+            return try await JWTMode(settings, logger: logger)
+        } catch {
+            throw .usage(error.description)
+        }
+    }
+
+    private static func mode(certificates path: String, _ logger: Logger) throws(StartError) -> ClientCertificateMode {
+        do throws(ClientCertificateFileError) {
+            return try ClientCertificateMode(file: path, logger: logger)
+        } catch {
+            throw .machine(error.description)
+        }
     }
 
     private static func provider(_ url: String) throws(StartError) -> AgentexProvider {

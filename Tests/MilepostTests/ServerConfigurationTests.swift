@@ -3,6 +3,7 @@ import CheckpointAPI
 import Configuration
 import Foundation
 import Logging
+import NIOCore
 import Observability
 import PostgresStorage
 import Testing
@@ -101,6 +102,7 @@ struct ServerConfigurationTests {
             "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
             "refuse-pickle": ("true", "true"), "insecure-allow-open": ("true", "true"),
             "behind-tls-proxy": ("true", "true"), "rate-limit": ("7", "7"),
+            "max-connections": ("11", "11"), "max-header-bytes": ("2000", "2000"), "request-timeout": ("13", "13"),
         ].merging(Self.texts) { first, _ in first }
         #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
         let options = values.flatMap { Self.flags.contains($0.key) ? ["--\($0.key)"] : ["--\($0.key)", $0.value.text] }
@@ -124,6 +126,9 @@ struct ServerConfigurationTests {
                 #expect(configuration.logLevel == .debug)
                 #expect(configuration.logFormat == .text)
                 #expect(configuration.limits.refusesPickle)
+                #expect(configuration.connections.connections == 11)
+                #expect(configuration.connections.headerBytes == 2_000)
+                #expect(configuration.connections.request.nanoseconds == 13_000_000_000)
                 #expect(configuration.access == Self.access)
                 let tls = try #require(configuration.tls)
                 #expect(tls.certificateFile == "text of tls-certificate-file")

@@ -1,4 +1,6 @@
+import Authentication
 import HTTPTypes
+import NIOCore
 
 /// What the head of a request says about its way.
 enum WholeRequest {
@@ -24,4 +26,12 @@ enum WholeRequest {
     static func isLast(_ head: HTTPRequest) -> Bool {
         head.method == .connect || head.headerFields.contains(.upgrade)
     }
+}
+
+/// A request whose body is on its way.
+struct CollectedRequest {
+    let head: HTTPRequest
+    /// Nil when it takes a task to find out who asks.
+    let principal: Principal?
+    var body = ByteBuffer()
 }

@@ -1,4 +1,3 @@
-import Authentication
 import HTTPTypes
 package import Hummingbird
 package import Logging
@@ -27,17 +26,9 @@ where Responder.Context == APIContext {
 
     private enum State {
         case idle
-        case collecting(Collected)
+        case collecting(CollectedRequest)
         /// An answer is being made, or waits to be read; what arrives meanwhile is held.
         case answering
-    }
-
-    /// A request whose body is on its way.
-    private struct Collected {
-        let head: HTTPRequest
-        /// Nil when it takes a task to find out who asks.
-        let principal: Principal?
-        var body = ByteBuffer()
     }
 
     /// A request behind which NIO parses nothing more; see `WholeRequest.isLast`.
@@ -232,7 +223,7 @@ where Responder.Context == APIContext {
             if passedOn == 0, !admission.isRefusal, let length = WholeRequest.length(announcedBy: head),
                 reservation.grow(to: length)
             {
-                state = .collecting(Collected(head: head, principal: admission.principal))
+                state = .collecting(CollectedRequest(head: head, principal: admission.principal))
             } else {
                 if passedOn == 0, !admission.isRefusal { letContinue(head, context) }
                 passedOn += 1
@@ -290,7 +281,7 @@ where Responder.Context == APIContext {
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 
-    private func answer(_ request: Collected, _ context: ChannelHandlerContext) {
+    private func answer(_ request: CollectedRequest, _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
         let isTaken = request.principal.map { principal in
@@ -306,7 +297,7 @@ where Responder.Context == APIContext {
     }
 
     /// Answers a request whose responder has to wait for something.
-    private func answerInTask(_ collected: Collected, _ context: ChannelHandlerContext) {
+    private func answerInTask(_ collected: CollectedRequest, _ context: ChannelHandlerContext) {
         let channel = context.channel
         let (responder, client, logger) = (responder, client, logger)
         startTask(context) {

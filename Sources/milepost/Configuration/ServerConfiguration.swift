@@ -3,6 +3,7 @@ import Configuration
 import Glibc
 import JSON
 import Logging
+import NIOCore
 import Observability
 import SystemPackage
 
@@ -24,6 +25,10 @@ struct ServerConfiguration {
     ///
     /// `refuse-pickle` (bool, default false): whether Python pickles are refused.
     let limits: APILimits
+    /// `max-connections` (int, default 10000, 1–1000000), `max-header-bytes` (int, default 16384, 1024–65536): what a request
+    /// line and its headers come to; `request-timeout` (int, default 300, 1–86400): seconds from the head of a request to
+    /// the end of its answer.
+    let connections: ConnectionLimits
     let access: AccessConfiguration
     /// Nil for plain HTTP.
     let tls: TLSConfiguration?
@@ -46,6 +51,9 @@ struct ServerConfiguration {
         ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
         ("max-in-flight-bytes", ""),
         ("refuse-pickle", false),
+        ("max-connections", 10_000),
+        ("max-header-bytes", 16_384),
+        ("request-timeout", 300),
         ("log-level", "info"),
         ("log-format", ""),
     ]
@@ -100,6 +108,7 @@ struct ServerConfiguration {
         port = try config.number("port", in: 0...65_535)
         store = try Self.store(config)
         limits = try Self.limits(config)
+        connections = try Self.connections(config)
         access = try AccessConfiguration(config)
         tls = try TLSConfiguration(config)
         let level = try config.text("log-level")
@@ -126,6 +135,14 @@ struct ServerConfiguration {
 
     private static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
         try StoreConfiguration(url: config.text("store"), passwordFile: config.optionalText("store-password-file"))
+    }
+
+    private static func connections(_ config: ConfigReader) throws(StartError) -> ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.connections = try config.number("max-connections", in: 1...1_000_000)
+        limits.headerBytes = try config.number("max-header-bytes", in: 1_024...65_536)
+        limits.request = .seconds(Int64(try config.number("request-timeout", in: 1...86_400)))
+        return limits
     }
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {

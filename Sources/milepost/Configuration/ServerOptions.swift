@@ -166,6 +166,20 @@ struct LimitOptions: ParsableArguments {
     )
     var maxInFlightBytes: Int?
 
+    @Option(help: ArgumentHelp("Connections that may be open at one time (default: 10000).", valueName: "number"))
+    var maxConnections: Int?
+
+    @Option(
+        help: ArgumentHelp("Largest request line and headers, in bytes together (default: 16384).", valueName: "bytes")
+    )
+    var maxHeaderBytes: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long a request may take, its body and its answer with it (default: 300).", valueName: "seconds")
+    )
+    var requestTimeout: Int?
+
     @Flag(help: "Take no Python pickles, which run code wherever they are loaded.")
     var refusePickle = false
 
@@ -173,6 +187,9 @@ struct LimitOptions: ParsableArguments {
         [
             ("max-body-bytes", maxBodyBytes.map(ConfigContent.int)),
             ("max-in-flight-bytes", maxInFlightBytes.map(ConfigContent.int)),
+            ("max-connections", maxConnections.map(ConfigContent.int)),
+            ("max-header-bytes", maxHeaderBytes.map(ConfigContent.int)),
+            ("request-timeout", requestTimeout.map(ConfigContent.int)),
             ("refuse-pickle", refusePickle ? .bool(true) : nil),
         ]
     }

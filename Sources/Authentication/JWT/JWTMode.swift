@@ -7,9 +7,16 @@ import Synchronization
 
 /// Callers that show a token of the issuer: `Authorization: Bearer <token>`.
 ///
-/// A token is verified on the spot, which takes microseconds, and then known for up to a minute. Only one that names a
-/// key of which nothing is known yet has to wait, for the issuer's keys to be fetched.
+/// A token is verified on the spot, which takes microseconds, and then known for up to a minute. One waits that names a
+/// key of which nothing is known yet, for the issuer's keys to be fetched, and one of an algorithm that is slow.
 package struct JWTMode: AuthenticationMode {
+    private enum Verdict {
+        case caller(Principal)
+        case unknownKey
+        /// The signature takes longer than an event loop has.
+        case takesLong
+    }
+
     private enum Source {
         case file(JWKSFile)
         case url(JWKSFetcher)
@@ -77,9 +84,13 @@ package struct JWTMode: AuthenticationMode {
 
     package func principalAtOnce(for credentials: Credentials) -> Result<Principal, AuthenticationFailure>? {
         do throws(AuthenticationFailure) {
-            if let principal = try principal(showing: Self.token(credentials)) { return .success(principal) }
-            if case .url(let fetcher) = source, fetcher.mayFetch { return nil }
-            return .failure(unknownKey)
+            switch try verdict(on: Self.token(credentials), isInHaste: true) {
+            case .caller(let principal): return .success(principal)
+            case .takesLong: return nil
+            case .unknownKey:
+                if case .url(let fetcher) = source, fetcher.mayFetch { return nil }
+                return .failure(unknownKey)
+            }
         } catch {
             return .failure(error)
         }
@@ -88,10 +99,10 @@ package struct JWTMode: AuthenticationMode {
     package func principal(for credentials: Credentials) async -> Result<Principal, AuthenticationFailure> {
         do throws(AuthenticationFailure) {
             let token = try Self.token(credentials)
-            if let principal = try principal(showing: token) { return .success(principal) }
+            if case .caller(let principal) = try verdict(on: token) { return .success(principal) }
             if case .url(let fetcher) = source {
                 await fetcher.fetchForUnknownKey()
-                if let principal = try principal(showing: token) { return .success(principal) }
+                if case .caller(let principal) = try verdict(on: token) { return .success(principal) }
             }
             return .failure(unknownKey)
         } catch {
@@ -105,23 +116,23 @@ package struct JWTMode: AuthenticationMode {
         )
     }
 
-    /// Nil when the token's key is not known.
-    private func principal(showing token: [UInt8]) throws(AuthenticationFailure) -> Principal? {
+    private func verdict(on token: [UInt8], isInHaste: Bool = false) throws(AuthenticationFailure) -> Verdict {
         let time = now()
         guard token.count <= SignedToken.maximumBytes else { throw AuthenticationFailure("the token is too long") }
         // What is verified with a set of keys is remembered with that set.
         let keys = keys.current
         let digest = SHA256.hash(data: token)
-        if let principal = keys?.verified.withLock({ $0.principal(digest, now: time) }) { return principal }
+        if let principal = keys?.verified.withLock({ $0.principal(digest, now: time) }) { return .caller(principal) }
         let signed = try SignedToken(token, allowing: settings.algorithms)
-        guard let keys, let verifier = try keys.verifier(for: signed) else { return nil }
+        guard let keys, let verifier = try keys.verifier(for: signed) else { return .unknownKey }
+        if isInHaste, !signed.algorithm.isQuick { return .takesLong }
         // It throws for a signature that has not the form of one.
         guard (try? verifier.verify(signed.signature, signs: signed.signedBytes)) == true else {
             throw AuthenticationFailure("the token's signature is not that of its key")
         }
         let claims = try TokenClaims(signed.payload, settings: settings, now: time)
         keys.verified.withLock { $0.insert(digest, claims.principal, now: time, expiry: claims.expiry) }
-        return claims.principal
+        return .caller(claims.principal)
     }
 
     /// What follows the scheme in the one header that there must be.

@@ -25,4 +25,7 @@ package enum SignatureAlgorithm: String, Hashable, Sendable, CaseIterable {
         case .eddsa: ("OKP", "Ed25519")
         }
     }
+
+    /// Whether a signature is verified in microseconds; those of the larger curves take the better part of a millisecond.
+    var isQuick: Bool { self != .es384 && self != .es512 }
 }

@@ -17,6 +17,20 @@ struct JWTAcceptanceTests {
         )
     }
 
+    @Test(
+        "A token is verified without waiting, unless that takes long; then it is known",
+        arguments: SignatureAlgorithm.allCases)
+    func haste(_ algorithm: SignatureAlgorithm) async throws {
+        let key = try await IssuerKey.make(algorithm)
+        let mode = try await TokenGate([key.jwk]).mode
+        let shown = Credentials(jwt: try TokenText.signed(key))
+        let isQuick = mode.principalAtOnce(for: shown) != nil
+        #expect(isQuick == ![.es384, .es512].contains(algorithm))
+        let principal = await mode.principal(for: shown)
+        #expect(try principal.get().name == "jwt:agent-7")
+        #expect(mode.principalAtOnce(for: shown) == principal)
+    }
+
     @Test("RS256, ES256 and EdDSA are accepted unless told otherwise, and nothing else")
     func defaults() async throws {
         let keys = try await SignatureAlgorithm.allCases.asyncMap { try await IssuerKey.make($0, id: $0.rawValue) }

@@ -41,7 +41,7 @@ struct TokenGate: Sendable {
         try String(decoding: document.text.bytes, as: UTF8.self).write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    /// What both ways to ask say; they must agree, as nothing has to be fetched.
+    /// What both ways to ask say; they must agree, as nothing has to be fetched, but that the slow take their time.
     func answer(
         _ token: String,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -49,9 +49,13 @@ struct TokenGate: Sendable {
         let credentials = Credentials(jwt: token)
         #expect(mode.recognises(credentials), sourceLocation: sourceLocation)
         let later = await mode.principal(for: credentials)
-        let atOnce = try #require(mode.principalAtOnce(for: credentials), sourceLocation: sourceLocation)
-        #expect(atOnce == later, sourceLocation: sourceLocation)
-        return atOnce
+        if let atOnce = mode.principalAtOnce(for: credentials) {
+            #expect(atOnce == later, sourceLocation: sourceLocation)
+        } else {
+            let slow = [#"{"alg":"ES38"#, #"{"alg":"ES51"#].map(TokenText.encoded)
+            #expect(slow.contains { token.hasPrefix($0) }, sourceLocation: sourceLocation)
+        }
+        return later
     }
 
     /// Why the token is refused; nil if it is not.

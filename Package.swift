@@ -150,7 +150,7 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["CLibPQ", "Checkpoints", "JSON", "PostgresStorage", "SQLiteStorage"],
+            dependencies: ["CLibPQ", "Checkpoints", "Encryption", "JSON", "PostgresStorage", "SQLiteStorage"],
             path: "Tests/TestSupport"
         ),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
@@ -194,8 +194,10 @@ let package = Package(
                 "Checkpoints",
                 "Encryption",
                 "JSON",
+                "PostgresStorage",
                 "SQLiteStorage",
                 "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
         .testTarget(

@@ -28,6 +28,9 @@ struct PostgresFailure: Error {
     /// It may have happened, and it can no longer be found out.
     static let undecided = PostgresFailure(state: "MP001", message: "the head is another, and the put may be below it")
 
+    /// What the caller gave up for a reason of its own.
+    static let givenUp = PostgresFailure(state: "MP002", message: "given up by the caller")
+
     /// Whether a value is one that a type does not take: class 22.
     var isAboutData: Bool { state.hasPrefix("22") }
 

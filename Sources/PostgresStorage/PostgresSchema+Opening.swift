@@ -157,7 +157,7 @@ extension PostgresSchema {
     )
     private static let versionQuery = StatementText(
         "schema_version",
-        "SELECT max(version) FROM milepost_migrations",
+        "SELECT max(version) FILTER (WHERE version NOT IN (\(mixedMark), \(sealedMark))) FROM milepost_migrations",
         isPrepared: false
     )
 
@@ -255,7 +255,7 @@ extension PostgresSchema {
 
     // MARK: - Asking
 
-    private static func ask(
+    static func ask(
         _ text: StatementText,
         _ connection: PostgresConnection,
         _ target: ConnectionString,
@@ -287,7 +287,7 @@ extension PostgresSchema {
         }
     }
 
-    private static func run(_ step: Step, on connection: PostgresConnection) throws(PostgresFailure) {
+    static func run(_ step: Step, on connection: PostgresConnection) throws(PostgresFailure) {
         let group = step.lines.map { PostgresStatement(StatementText("migration", $0, isPrepared: false)) }
         let failures = try connection.run([group], until: .now + .seconds(24 * 3_600)) { _, _, _ in }
         if let failure = failures[0] { throw failure }

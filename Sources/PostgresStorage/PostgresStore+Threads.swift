@@ -62,20 +62,32 @@ extension PostgresStore: ThreadStore {
         guard target != source else { return .done }
         let outcome = Mutex(CopyOutcome.done)
         let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+            let state = try Self.targetState(of: target, from: source, transaction)
+            outcome.withLock { $0 = state.isEmpty || state.isCopy ? .done : .targetExists }
+            guard state.isEmpty else { return }
             var parameters = PostgresParameters()
             parameters.add(target.storedID)
             parameters.add(source.storedID)
-            var isEmpty = true
-            var isCopy = true
-            try transaction.run([PostgresStatement(Self.targetState, parameters)]) { _, result in
-                isEmpty = result.isTrue(0, 0)
-                isCopy = result.isTrue(0, 1)
-            }
-            outcome.withLock { $0 = isEmpty || isCopy ? .done : .targetExists }
-            if isEmpty { try transaction.run([PostgresStatement(Self.copy, parameters)]) }
+            try transaction.run([PostgresStatement(Self.copy, parameters)])
         }
         try await perform(.edit(target, edit), "copy a thread")
         return outcome.withLock { $0 }
+    }
+
+    /// Whether a copy's target has nothing, and whether it has every checkpoint of the source.
+    static func targetState(
+        of target: ThreadKey,
+        from source: ThreadKey,
+        _ transaction: EditTransaction
+    ) throws(PostgresFailure) -> (isEmpty: Bool, isCopy: Bool) {
+        var parameters = PostgresParameters()
+        parameters.add(target.storedID)
+        parameters.add(source.storedID)
+        var state = (isEmpty: true, isCopy: true)
+        try transaction.run([PostgresStatement(targetState, parameters)]) { _, result in
+            state = (isEmpty: result.isTrue(0, 0), isCopy: result.isTrue(0, 1))
+        }
+        return state
     }
 
     /// Finds the threads in one snapshot, then changes each in a transaction of its own.

@@ -56,6 +56,12 @@ struct WriteBatch {
         add(checkpoint, blobs, isRewritten: isRewritten)
     }
 
+    /// Rows that are in no one's way.
+    init(_ rows: [ThreadRow], to thread: ThreadKey, isRewritten: Bool) {
+        isSingle = true
+        add(rows, to: thread, isRewritten: isRewritten)
+    }
+
     init(_ changes: [Change]) {
         isSingle = changes.count == 1
         for change in changes {

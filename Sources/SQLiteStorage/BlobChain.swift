@@ -58,8 +58,10 @@ enum BlobChain {
         }
     }
 
+    /// What is sealed has nothing in common with anything.
     static func isChained(_ blob: ChannelBlob) -> Bool {
-        (blob.bytes?.count ?? 0) >= shortestChained
+        guard let bytes = blob.bytes, bytes.count >= shortestChained else { return false }
+        return !SealedValue.isSealed(bytes)
     }
 
     /// Chooses a place: nothing is changed.

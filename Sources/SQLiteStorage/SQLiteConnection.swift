@@ -49,7 +49,7 @@ enum SQLiteConnection {
         try queue.read { db in
             let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
             let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-            guard id == SQLiteSchema.applicationID || (id == 0 && tables == 0) else {
+            guard SQLiteSchema.encryptionState(id) != nil || (id == 0 && tables == 0) else {
                 throw StoreOpenError(
                     .foreign,
                     "\(path) is a database of another program",

@@ -10,6 +10,20 @@ package enum SQLiteSchema {
     /// Other programs' files have another, or none.
     static let applicationID: Int32 = 0x4D69_6C65
 
+    /// That of a store in a state of encryption: the bytes `Mile`, `Mils` or `MilS`.
+    static func applicationID(_ state: EncryptionState) -> Int32 {
+        switch state {
+        case .clear: applicationID
+        case .mixed: 0x4D69_6C73
+        case .sealed: 0x4D69_6C53
+        }
+    }
+
+    /// Nil for a file that is not a store.
+    static func encryptionState(_ id: Int32) -> EncryptionState? {
+        [.clear, .mixed, .sealed].first { applicationID($0) == id }
+    }
+
     package static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 threads, checkpoints, blobs, writes") { db in

@@ -26,10 +26,10 @@ extension SQLiteStore: ThreadTransfer {
         }
     }
 
-    private typealias Change = @Sendable (SQLiteWriter.Transaction) throws -> Void
+    typealias Change = @Sendable (SQLiteWriter.Transaction) throws -> Void
 
     /// In the rows' order; the writes of a checkpoint that follow one another are one change.
-    private static func changes(adding rows: [ThreadRow], to thread: ThreadKey) -> [Change] {
+    static func changes(adding rows: [ThreadRow], to thread: ThreadKey) -> [Change] {
         var changes: [Change] = []
         var writes: [PendingWrite] = []
         var place = CheckpointKey(thread: thread, namespace: "", id: "")
@@ -75,7 +75,7 @@ extension SQLiteStore: ThreadTransfer {
 ///
 /// Opens it read-only, takes no `StoreLock`, and makes no file but SQLite's own `PATH-wal` and `PATH-shm`.
 package final class SQLiteFile: ThreadSource {
-    private let readers: SQLiteReaders
+    let readers: SQLiteReaders
 
     /// Throws `StoreOpenError` when there is no store at `path`, or one of another layout.
     package init(path: String) throws {

@@ -48,7 +48,8 @@ extension SQLiteStore {
         }
         let database = try SQLiteConnection.reader(path: path)
         try database.read { db in
-            guard try Int32.fetchOne(db, sql: "PRAGMA application_id") == SQLiteSchema.applicationID else {
+            let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+            guard SQLiteSchema.encryptionState(id) != nil else {
                 throw StoreOpenError(.foreign, "\(path) is not a store of milepost", hint: "give --store one that is")
             }
             guard try !SQLiteSchema.migrator.hasBeenSuperseded(db) else {

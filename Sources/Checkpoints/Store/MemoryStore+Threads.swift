@@ -41,15 +41,7 @@ extension MemoryStore {
     package func copyThread(_ source: ThreadKey, to target: Identifier) throws(StoreError) -> CopyOutcome {
         try checkOpen("copy a thread")
         let target = ThreadKey(target, tenant: source.tenant)
-        guard let contents = threads[source], target != source else { return .done }
-        guard let existing = threads[target] else {
-            threads[target] = contents
-            return .done
-        }
-        let isRepeated =
-            !contents.checkpoints.isEmpty
-            && Set(existing.checkpoints.keys).isSuperset(of: contents.checkpoints.keys)
-        return isRepeated ? .done : .targetExists
+        return target == source ? .done : try rewrite(source, as: target) { $0 }
     }
 
     package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) throws(StoreError) {

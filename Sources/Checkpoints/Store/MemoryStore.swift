@@ -24,6 +24,7 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     }
 
     var threads: [ThreadKey: Contents] = [:]
+    var encryption = EncryptionState.clear
     private var isClosed = false
 
     package init() {}
@@ -180,18 +181,12 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
         namespace: Identifier,
         id: Identifier?
     ) throws(StoreError) -> [ChannelHistory] {
-        var walk = HistoryWalk(channels)
-        var seen: Set<Identifier> = []
-        var next = try tuple(in: thread, namespace: namespace, id: id, parts: [])?.checkpoint.parentID
-        while let current = next, !walk.openChannels.isEmpty, seen.insert(current).inserted,
-            let ancestor = try tuple(in: thread, namespace: namespace, id: current, parts: .tuple)
+        let target = try tuple(in: thread, namespace: namespace, id: id, parts: [])?.checkpoint
+        var walk = AncestorWalk(channels, from: target)
+        while let next = walk.next,
+            let ancestor = try tuple(in: thread, namespace: namespace, id: next, parts: .tuple)
         {
-            do {
-                try walk.add(ancestor.checkpoint, ancestor.pendingWrites, ancestor.blobs)
-            } catch {
-                throw StoreError(.corrupt, during: "read a history", detail: "a document is not JSON: \(error)")
-            }
-            next = ancestor.checkpoint.parentID
+            try walk.add(ancestor)
         }
         return walk.histories
     }

@@ -15,6 +15,8 @@ package struct StoreOpenError: Error, Sendable, CustomStringConvertible {
         case newerSchema
         /// An older version wrote it, and what was asked for does not bring it up to date.
         case olderSchema
+        /// Its values are encrypted and there are no keys, or there are keys and its values are not encrypted.
+        case encrypted
     }
 
     package let kind: Kind

@@ -78,6 +78,39 @@ package struct HistoryWalk {
     }
 }
 
+/// The same walk for who reads one ancestor after the other as a tuple.
+package struct AncestorWalk {
+    private var walk: HistoryWalk
+    private var seen: Set<Identifier> = []
+    private var parent: Identifier?
+
+    /// Begins with the parent of `checkpoint`; nowhere when that is nil.
+    package init(_ channels: [Identifier], from checkpoint: Checkpoint?) {
+        walk = HistoryWalk(channels)
+        parent = checkpoint?.parentID
+    }
+
+    /// The ancestor to read next; nil when the walk is over.
+    package var next: Identifier? {
+        guard let parent, !walk.openChannels.isEmpty, !seen.contains(parent) else { return nil }
+        return parent
+    }
+
+    /// Takes the ancestor that was to be read next.
+    package mutating func add(_ ancestor: CheckpointTuple) throws(StoreError) {
+        do {
+            try walk.add(ancestor.checkpoint, ancestor.pendingWrites, ancestor.blobs)
+        } catch {
+            throw StoreError(.corrupt, during: "read a history", detail: "a document is not JSON: \(error)")
+        }
+        seen.insert(ancestor.checkpoint.key.id)
+        parent = ancestor.checkpoint.parentID
+    }
+
+    /// In the order asked for, each channel once.
+    package var histories: [ChannelHistory] { walk.histories }
+}
+
 extension JSONText {
     /// What a checkpoint's document has in `channel_values`; nil when it has none.
     ///

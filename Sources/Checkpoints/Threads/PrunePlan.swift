@@ -242,10 +242,11 @@ private struct KeptCheckpoints {
 extension ChannelBlob {
     /// Whether bytes begin like LangGraph's `_DeltaSnapshot`: MessagePack's extension 7.
     ///
-    /// `type` is the serialiser's tag: an encrypted value cannot be told apart, and is none. Of the bytes the first six are
-    /// enough.
+    /// `type` is the serialiser's tag: a value that the client encrypted cannot be told apart, and is none. One that Milepost
+    /// sealed says so itself. Of the bytes the first six are enough.
     package static func isDeltaSnapshot(type: String, start: some Collection<UInt8>) -> Bool {
         guard type == "msgpack", let first = start.first else { return false }
+        if SealedValue.isSnapshot(start) { return true }
         let header: Int
         switch first {
         case 0xD4...0xD8: header = 1

@@ -1,4 +1,5 @@
 package import Checkpoints
+import Encryption
 import PostgresStorage
 import SQLiteStorage
 
@@ -11,20 +12,35 @@ package enum Backend: String, CaseIterable, Sendable {
     case postgres
     /// PostgreSQL in tables that LangGraph made, in a database whose collation is not that of bytes.
     case adopted
+    case encryptedMemory
+    case encryptedSQLite
+    case encryptedPostgres
 
     package typealias Store = ThreadStore & StoreMaintenance & ThreadTransfer
 
     /// Those that outlive the process.
-    package static let durable: [Backend] = [.sqlite, .postgres, .adopted]
+    package static let durable: [Backend] = [.sqlite, .postgres, .adopted, .encryptedSQLite, .encryptedPostgres]
 
     /// A new store that keeps its files in `directory`, or the one that was there before.
     package func open(in directory: TemporaryDirectory) throws -> any Store {
         switch self {
-        case .memory: MemoryStore()
-        case .sqlite: try SQLiteStore(path: directory.file("store.db"))
-        case .postgres: try PostgresStore(ConnectionString(PostgresServer.schema(named: directory.name)))
-        case .adopted: try PostgresStore(ConnectionString(LangGraphTables.schema(named: directory.name)))
+        case .memory: return MemoryStore()
+        case .sqlite: return try sqlite(directory)
+        case .postgres: return try postgres(directory)
+        case .adopted:
+            return try PostgresStore(ConnectionString(LangGraphTables.schema(named: directory.name)))
+        case .encryptedMemory: return EncryptedStore(MemoryStore(), keys: try .sample())
+        case .encryptedSQLite: return EncryptedStore(try sqlite(directory), keys: try .sample())
+        case .encryptedPostgres: return EncryptedStore(try postgres(directory), keys: try .sample())
         }
+    }
+
+    private func sqlite(_ directory: TemporaryDirectory) throws -> SQLiteStore {
+        try SQLiteStore(path: directory.file("store.db"))
+    }
+
+    private func postgres(_ directory: TemporaryDirectory) throws -> PostgresStore {
+        try PostgresStore(ConnectionString(PostgresServer.schema(named: directory.name)))
     }
 
     /// Runs `body` on a store of its own, then verifies and closes it: each test also tests integrity.
@@ -40,7 +56,7 @@ package enum Backend: String, CaseIterable, Sendable {
         return try result.get()
     }
 
-    private var isPostgres: Bool { self == .postgres || self == .adopted }
+    private var isPostgres: Bool { [.postgres, .adopted, .encryptedPostgres].contains(self) }
 
     private func withStoreInTurn<Value>(_ body: (any Store) async throws -> Value) async throws -> Value {
         let directory = try TemporaryDirectory()

@@ -27,8 +27,8 @@ struct Server {
         ProcessMemory.returnFreedMegabytes()
         let store: any ThreadStore & StoreMaintenance
         do {
-            store = try configuration.store.open()
-        } catch {
+            store = try await configuration.store.open(keys: configuration.encryption.read())
+        } catch let error as StoreOpenError {
             throw StartError.machine(error.description)
         }
         for warning in store.warnings {

@@ -98,6 +98,7 @@ struct ServerConfigurationTests {
         let values: [String: (text: String, json: String)] = [
             "host": ("::1", "\"::1\""), "port": ("8000", "8000"), "store": (url, "\"\(url)\""),
             "store-password-file": (passwords, "\"\(passwords)\""),
+            "encryption-keys-file": ("k.json", "\"k.json\""), "encryption-keys-command": ("echo", "\"echo\""),
             "max-body-bytes": ("1000", "1000"), "max-in-flight-bytes": ("1500", "1500"),
             "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
             "refuse-pickle": ("true", "true"), "insecure-allow-open": ("true", "true"),
@@ -121,6 +122,8 @@ struct ServerConfigurationTests {
                 #expect(configuration.host == "::1")
                 #expect(configuration.port == 8_000)
                 #expect(configuration.store == .postgres(try ConnectionString(url, password: "secret")))
+                #expect(
+                    configuration.encryption == EncryptionConfiguration(keysFile: "k.json", keysCommand: "echo"))
                 #expect(configuration.limits.bodyBytes == 1_000)
                 #expect(configuration.limits.inFlightBytes == 1_500)
                 #expect(configuration.logLevel == .debug)

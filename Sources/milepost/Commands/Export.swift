@@ -14,6 +14,8 @@ struct Export: AsyncParsableCommand {
             Changes nothing, and may run while a server has the store open: each thread is as it was at one moment. \
             The store may also be a file that LangGraph's SqliteSaver made, or a database of its PostgresSaver.
 
+            What is encrypted in the store is not in the export.
+
             An export to --output that was ended goes on where it was: run the same command again.
 
             EXAMPLES
@@ -39,7 +41,8 @@ struct Export: AsyncParsableCommand {
         let line = ProgressLine(isatty(STDERR_FILENO) == 1 ? .redrawn : .lines)
         defer { line.end() }
         do {
-            try await store.withSource { source in
+            let keys = try await options.readKeys()
+            try await store.withSource(keys: keys) { source in
                 let file =
                     try output.map { path throws(TransferError) in try FileStream.output(path: path) }
                     ?? .standardOutput

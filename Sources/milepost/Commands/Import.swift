@@ -38,6 +38,7 @@ struct Import: AsyncParsableCommand {
     func run() async throws {
         let store = try await options.read()
         try store.requireTarget()
+        let keys = try await options.readKeys()
         if input == nil, isatty(STDIN_FILENO) == 1 {
             throw StartError.usage("an export is not read from a terminal; give --input FILE, or use '<' or '|'")
         }
@@ -51,7 +52,7 @@ struct Import: AsyncParsableCommand {
             let size = file.regularSize
             let reader = ExportReader(file.input)
             try reader.begin()
-            try await store.withTarget { target in
+            try await store.withTarget(keys: keys) { target in
                 let result = await ThreadImport(into: target).run(reader) { counts in
                     line.show(counts.share(of: size) + counts.line)
                 }

@@ -9,7 +9,7 @@ struct Verify: AsyncParsableCommand {
         abstract: "Check everything in a store for damage.",
         discussion: """
             Reads every checkpoint, every blob through its chain and every pending write, and prints a line for each \
-            that is damaged, then a summary. Changes nothing, and may run while a server has the store open.
+            that is damaged, then a summary. Where values are encrypted and the keys are given, each is also opened. Changes nothing, and may run while a server has the store open.
 
             Exit codes: 0 no damage, 2 damage found, 1 the store could not be read, 64 wrong usage. Ctrl-C ends it at \
             any time.
@@ -32,11 +32,12 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let store = try await options.read()
+        let keys = try await options.readKeys()
         let isTerminal = isatty(STDERR_FILENO) == 1
         let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
         let found: StoreVerification
         do {
-            found = try await store.verify { line.show($0.line) }
+            found = try await store.verify(keys: keys) { line.show($0.line) }
         } catch {
             line.end()
             throw error

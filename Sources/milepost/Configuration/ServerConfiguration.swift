@@ -20,6 +20,9 @@ struct ServerConfiguration {
     ///
     /// `store-password-file` (string, default none): where the password of its PostgreSQL user stands.
     let store: StoreConfiguration
+    /// `encryption-keys-file` (string, default none): where the keys are that values are encrypted with;
+    /// `encryption-keys-command` (string, default none): what prints them, instead.
+    let encryption: EncryptionConfiguration
     /// `max-body-bytes` (int, default 67108864, 1–536870912): largest request body; `max-in-flight-bytes` (int, default 134217728 or
     /// twice `max-body-bytes`, whichever is more): the bodies that are in memory at one time, together.
     ///
@@ -48,6 +51,8 @@ struct ServerConfiguration {
         ("port", 5003),
         ("store", "sqlite:milepost.db"),
         ("store-password-file", ""),
+        ("encryption-keys-file", ""),
+        ("encryption-keys-command", ""),
         ("max-body-bytes", ConfigValue(.int(APILimits.defaultBodyBytes), isSecret: false)),
         ("max-in-flight-bytes", ""),
         ("refuse-pickle", false),
@@ -74,11 +79,33 @@ struct ServerConfiguration {
         passwordFile: String? = nil,
         environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
     ) async throws -> StoreConfiguration {
-        let given = [("store", url), ("store-password-file", passwordFile)].compactMap { name, text in
+        try store(await sources(["store": url, "store-password-file": passwordFile], environment))
+    }
+
+    /// The same for the keys of that store.
+    static func readEncryption(
+        keysFile: String?,
+        keysCommand: String?,
+        environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
+    ) async throws -> EncryptionConfiguration {
+        // One that is given stands for both.
+        let isGiven = keysFile != nil || keysCommand != nil
+        let given = [
+            "encryption-keys-file": keysFile ?? (isGiven ? "" : nil),
+            "encryption-keys-command": keysCommand ?? (isGiven ? "" : nil),
+        ]
+        return try encryption(await sources(given, environment))
+    }
+
+    private static func sources(
+        _ given: [String: String?],
+        _ environment: EnvironmentVariablesProvider
+    ) async throws -> ConfigReader {
+        let values = given.compactMap { name, text in
             text.map { (AbsoluteConfigKey([name]), ConfigValue(.string($0), isSecret: false)) }
         }
-        let provider = InMemoryProvider(name: "command line", values: Dictionary(uniqueKeysWithValues: given))
-        return try store(await sources(provider, file: nil, environment))
+        let provider = InMemoryProvider(name: "command line", values: Dictionary(uniqueKeysWithValues: values))
+        return try await sources(provider, file: nil, environment)
     }
 
     private static func sources(
@@ -107,6 +134,7 @@ struct ServerConfiguration {
         host = try config.text("host")
         port = try config.number("port", in: 0...65_535)
         store = try Self.store(config)
+        encryption = try Self.encryption(config)
         limits = try Self.limits(config)
         connections = try Self.connections(config)
         access = try AccessConfiguration(config)
@@ -143,6 +171,13 @@ struct ServerConfiguration {
         limits.headerBytes = try config.number("max-header-bytes", in: 1_024...65_536)
         limits.request = .seconds(Int64(try config.number("request-timeout", in: 1...86_400)))
         return limits
+    }
+
+    private static func encryption(_ config: ConfigReader) throws(StartError) -> EncryptionConfiguration {
+        try EncryptionConfiguration(
+            keysFile: config.text("encryption-keys-file"),
+            keysCommand: config.text("encryption-keys-command")
+        )
     }
 
     private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {

@@ -25,6 +25,12 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("File that holds the password of the PostgreSQL user.", valueName: "path"))
     var storePasswordFile: String?
 
+    @Option(help: ArgumentHelp("File that holds the keys that values are encrypted with.", valueName: "path"))
+    var encryptionKeysFile: String?
+
+    @Option(help: ArgumentHelp("Command that prints those keys, instead of a file.", valueName: "command"))
+    var encryptionKeysCommand: String?
+
     @Option(
         help: ArgumentHelp(
             "Least severe level to log: trace, debug, info, notice, warning, error, critical (default: info).",
@@ -56,6 +62,8 @@ struct ServerOptions: ParsableArguments {
                 ("port", port.map(ConfigContent.int)),
                 ("store", store.map(ConfigContent.string)),
                 ("store-password-file", storePasswordFile.map(ConfigContent.string)),
+                ("encryption-keys-file", encryptionKeysFile.map(ConfigContent.string)),
+                ("encryption-keys-command", encryptionKeysCommand.map(ConfigContent.string)),
                 ("log-level", logLevel.map(ConfigContent.string)),
                 ("log-format", logFormat.map(ConfigContent.string)),
             ] + access.values + tls.values + limits.values

@@ -1,4 +1,5 @@
 import Checkpoints
+import Encryption
 import Glibc
 import PostgresStorage
 import SQLiteStorage
@@ -44,8 +45,13 @@ enum StoreConfiguration: Hashable {
         try SecretFile.read(file, what: "password", option: "store-password-file")
     }
 
-    /// Opens it; what does not exist is made.
-    func open() throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
+    /// Opens it, encrypted when there are keys; what does not exist is made.
+    func open(keys: EncryptionKeys?) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
+        try await Self.opened(base(), keys)
+    }
+
+    /// Opens it as it is, encrypted or not.
+    private func base() throws(StoreOpenError) -> any SealableStore {
         switch self {
         case .memory: MemoryStore()
         case .sqlite(let path): try SQLiteStore(path: path)
@@ -53,20 +59,44 @@ enum StoreConfiguration: Hashable {
         }
     }
 
+    private static func opened(
+        _ base: some SealableStore,
+        _ keys: EncryptionKeys?
+    ) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance & ThreadTransfer {
+        do throws(StoreOpenError) {
+            return try await openStore(base, keys: keys)
+        } catch {
+            await base.close()
+            throw error
+        }
+    }
+
     /// Looks for damage in it: a server may have it open meanwhile.
     ///
-    /// Of an SQLite file nothing is changed, and none is made.
-    func verify(_ report: @escaping @Sendable (VerifyProgress) -> Void) async throws -> StoreVerification {
+    /// With keys, also for values that they do not open. Of an SQLite file nothing is changed, and none is made.
+    func verify(
+        keys: EncryptionKeys?,
+        _ report: @escaping @Sendable (VerifyProgress) -> Void
+    ) async throws -> StoreVerification {
         do {
             switch self {
             case .memory:
                 throw StartError.usage("--store memory: is in its server alone and cannot be verified; use sqlite:PATH")
             case .sqlite(let path):
-                return try await SQLiteStore.verify(path: path, report)
+                let found = try await SQLiteStore.verify(path: path, report)
+                guard let keys else { return found }
+                let file = try SQLiteFile(path: path)
+                return try await Self.run(file) {
+                    found.adding(try await unopened(in: $0, keys: keys))
+                } close: {
+                    await file.close()
+                }
             case .postgres(let target):
                 let store = try PostgresStore(target, isReadOnly: true)
                 return try await Self.run(store) {
-                    try await $0.verify(report)
+                    let found = try await $0.verify(report)
+                    guard let keys else { return found }
+                    return found.adding(try await unopened(in: $0, keys: keys))
                 } close: {
                     await store.close()
                 }
@@ -80,18 +110,27 @@ enum StoreConfiguration: Hashable {
 
     /// Runs `body` on its threads, for reading: a server may have it open meanwhile.
     ///
-    /// A file of LangGraph's `SqliteSaver` is read too, and a database that its `PostgresSaver` alone has used.
-    func withSource(_ body: (any ThreadSource) async throws -> Void) async throws {
+    /// Values that are encrypted are opened. A file of LangGraph's `SqliteSaver` is read too, and a database that its
+    /// `PostgresSaver` alone has used.
+    func withSource(keys: EncryptionKeys?, _ body: (any ThreadSource) async throws -> Void) async throws {
         switch self {
         case .memory:
             throw StartError.usage("--store memory: is in its server alone and cannot be exported; use sqlite:PATH")
         case .postgres(let target):
             let store = try PostgresStore(target, isReadOnly: true)
-            try await Self.run(store, body) { await store.close() }
+            try await Self.run(store) {
+                try await body(openSource($0, keys: keys))
+            } close: {
+                await store.close()
+            }
         case .sqlite(let path):
             do {
                 let file = try SQLiteFile(path: path)
-                try await Self.run(file, body) { await file.close() }
+                try await Self.run(file) {
+                    try await body(openSource($0, keys: keys))
+                } close: {
+                    await file.close()
+                }
             } catch let error as StoreOpenError where error.kind == .foreign {
                 guard let file = try LangGraphFile(path: path) else {
                     throw StartError.machine(
@@ -109,17 +148,16 @@ enum StoreConfiguration: Hashable {
     }
 
     /// Runs `body` on it, opened as a server opens it; a file that does not exist is made.
-    func withTarget(_ body: (any ThreadTransfer) async throws -> Void) async throws {
-        switch self {
-        case .memory:
-            try requireTarget()
-        case .sqlite(let path):
-            let store = try SQLiteStore(path: path)
-            try await Self.run(store, body) { await store.close() }
-        case .postgres(let target):
-            let store = try PostgresStore(target)
-            try await Self.run(store, body) { await store.close() }
-        }
+    func withTarget(keys: EncryptionKeys?, _ body: (any ThreadTransfer) async throws -> Void) async throws {
+        try requireTarget()
+        let store = try await Self.opened(base(), keys)
+        try await Self.run(store, body) { await store.close() }
+    }
+
+    /// Runs `body` on it as it is stored; a file that does not exist is made.
+    func withBase<Value>(_ body: (any SealableStore) async throws -> Value) async throws -> Value {
+        let store = try base()
+        return try await Self.run(store, body) { await store.close() }
     }
 
     private static func run<Store, Value>(
@@ -145,5 +183,11 @@ enum StoreConfiguration: Hashable {
         case .sqlite(let path): "sqlite:\(path)"
         case .postgres(let target): target.description
         }
+    }
+}
+
+extension StoreVerification {
+    fileprivate func adding(_ more: [StoreDamage]) -> StoreVerification {
+        StoreVerification(checked: checked, damage: damage + more)
     }
 }

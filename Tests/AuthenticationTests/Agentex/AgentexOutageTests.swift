@@ -76,6 +76,39 @@ struct AgentexOutageTests {
         }
     }
 
+    @Test("What was asked before a pause does not end it, however well it goes")
+    func lateAnswer() async throws {
+        let (clock, status, early, trial) = (SetClock(), Status(500), Gate(), Gate())
+        try await AgentexProvider.withStub { call in
+            switch call["x-number"] {
+            case "0":
+                await early.pass()
+                return .init(200, "{}")
+            case "6":
+                await trial.pass()
+                return .init(500, "{}")
+            default:
+                return .init(status.value, "{}")
+            }
+        } _: { provider, stub in
+            let mode = AgentexMode(provider: provider, now: clock.now)
+            async let first = mode.principal(for: credentials(0))
+            while stub.calls.count < 1 { await Task.yield() }
+            for number in 1...5 { _ = await mode.principal(for: credentials(number)) }
+            clock.advance(by: .seconds(5))
+            async let second = mode.principal(for: credentials(6))
+            while stub.calls.count < 7 { await Task.yield() }
+            early.open()
+            _ = try await first.get()
+            status.value = 200
+            #expect(await mode.principal(for: credentials(7)) == .failure(Self.paused))
+            trial.open()
+            #expect(await second == .failure(Self.failed))
+            #expect(await mode.principal(for: credentials(7)) == .failure(Self.paused))
+            #expect(stub.calls.count == 7)
+        }
+    }
+
     @Test(
         "Refusals are answers: they never stop the asking, and end a row of failures", arguments: [401, 403, 404, 429])
     func refusals(_ refusal: Int) async throws {

@@ -17,7 +17,7 @@ package struct Authenticator: Sendable {
     package static let failures = (burst: 20.0, perSecond: 1.0)
 
     private let modes: [any AuthenticationMode]
-    private let failed: TokenBuckets
+    private let failed: TokenBuckets<String>
 
     /// `modes` in the order in which they are asked, one at least.
     package init(_ modes: [any AuthenticationMode]) {

@@ -29,6 +29,14 @@ package struct Principal: Hashable, Sendable {
         self.providerPrincipal = providerPrincipal
     }
 
+    /// What tells callers apart whose rates are counted: tenants may have users of the same name.
+    package struct Caller: Hashable, Sendable {
+        let tenant: Tenant
+        let name: String
+    }
+
+    package var caller: Caller { Caller(tenant: tenant, name: name) }
+
     /// The caller of a server without authentication: everything in the default tenant.
     package static let local = Principal(name: "local", tenant: .default, scopes: Set(Scope.allCases))
 }

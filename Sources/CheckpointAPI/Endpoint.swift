@@ -94,7 +94,7 @@ package struct Endpoint: Sendable {
                 }
                 body = try bytes.withUnsafeReadableBytes { try schema.read($0) }
                 try check(body)
-                try principal.requirePrefix(uses(body))
+                try principal.require(uses(body))
             } catch {
                 return answer(.failure(error))
             }

@@ -15,7 +15,7 @@ package struct AccessControl: Sendable {
     /// Asked about principals of the provider.
     let authorizer: AgentexAuthorizer?
     /// Requests of each authenticated principal; nil for as many as it likes.
-    let rates: TokenBuckets?
+    let rates: TokenBuckets<Principal.Caller>?
     let audit: AuditLog
     /// A proxy in front ends TLS: it is believed who the client is.
     let isBehindProxy: Bool
@@ -23,7 +23,7 @@ package struct AccessControl: Sendable {
     package init(
         authenticator: Authenticator?,
         authorizer: AgentexAuthorizer? = nil,
-        rates: TokenBuckets? = nil,
+        rates: TokenBuckets<Principal.Caller>? = nil,
         audit: AuditLog,
         isBehindProxy: Bool = false
     ) {
@@ -99,7 +99,7 @@ package struct AccessControl: Sendable {
 
     /// Throws 429 when the principal has asked too often.
     func requireRate(_ principal: Principal) throws(APIError) {
-        guard authenticator != nil, let wait = rates?.take(for: principal.name) else { return }
+        guard authenticator != nil, let wait = rates?.take(for: principal.caller) else { return }
         throw .tooManyRequests(wait)
     }
 
@@ -107,7 +107,7 @@ package struct AccessControl: Sendable {
 
     /// Throws unless the principal may do this to these threads.
     func require(_ use: ThreadUse, _ principal: Principal) async throws {
-        try principal.requirePrefix(use)
+        try principal.require(use)
         guard let provided = principal.providerPrincipal else { return }
         guard case .named(let uses) = use else {
             throw AccessDenial.span("The authorisation provider decides thread by thread")

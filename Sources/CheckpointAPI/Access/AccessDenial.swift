@@ -24,10 +24,14 @@ struct AccessDenial: Error {
 
     static func prefix(_ prefix: Identifier, _ thread: Identifier) -> AccessDenial {
         AccessDenial(
-            "This credential is for threads whose ids begin with '\(prefix)' alone",
+            prefixed(prefix),
             reason: "outside the prefix of its threads",
             thread: thread
         )
+    }
+
+    static func prefixed(_ prefix: Identifier) -> String {
+        "This credential is for threads whose ids begin with '\(prefix)' alone"
     }
 
     /// A call over all threads by a caller who has only some.
@@ -43,7 +47,11 @@ struct AccessDenial: Error {
     }
 
     /// What the provider's answer means.
+    ///
+    /// The contract passes any status on. One that a client would take for success, or for an answer without a body, is
+    /// 502 here: a write that was refused must not look like one that was made.
     init(_ refusal: ThreadRefusal, thread: Identifier) {
+        let refusal = refusal.status < 400 ? ThreadRefusal(status: 502, message: refusal.message) : refusal
         status = HTTPResponse.Status(code: refusal.status)
         answer = refusal.body
         reason = "the provider's answer means \(refusal.status)"

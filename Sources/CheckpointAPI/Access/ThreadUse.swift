@@ -22,6 +22,17 @@ enum ThreadUse: Sendable {
     }
 }
 
+extension ThreadOperation {
+    /// What a credential needs for it.
+    fileprivate var scope: Scope {
+        switch self {
+        case .read: .read
+        case .update: .write
+        case .delete: .delete
+        }
+    }
+}
+
 extension Scope {
     /// What a call of this scope does to the thread that it names.
     var operation: ThreadOperation {
@@ -38,17 +49,18 @@ extension Principal {
         guard scopes.contains(scope) else { throw .scope(scope) }
     }
 
-    /// Checks what can be said without asking anybody: the prefix of its threads.
+    /// Checks what can be said without asking anybody: the scope of each thing that is done, and the prefix of its threads.
     ///
     /// The answer does not depend on whether a thread exists.
-    func requirePrefix(_ use: ThreadUse) throws(AccessDenial) {
-        guard !threadPrefix.isEmpty else { return }
+    func require(_ use: ThreadUse) throws(AccessDenial) {
         switch use {
         case .named(let uses):
-            for (thread, _) in uses where !thread.text.utf8.starts(with: threadPrefix.text.utf8) {
-                throw .prefix(threadPrefix, thread)
+            for (thread, operation) in uses {
+                try require(operation.scope)
+                guard thread.text.utf8.starts(with: threadPrefix.text.utf8) else { throw .prefix(threadPrefix, thread) }
             }
-        case .all: throw .span("This credential is for threads whose ids begin with '\(threadPrefix)' alone")
+        case .all:
+            guard threadPrefix.isEmpty else { throw .span(AccessDenial.prefixed(threadPrefix)) }
         }
     }
 }

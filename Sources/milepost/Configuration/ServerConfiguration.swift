@@ -153,6 +153,11 @@ struct ServerConfiguration {
         } else {
             throw StartError.usage("log-format '\(format)' is not known; use json or text")
         }
+        guard access.clientCertificatesFile == nil || tls?.clientCAFile != nil else {
+            throw StartError.usage(
+                "client-certificates-file needs tls-client-ca-file; without it no client certificate is looked at"
+            )
+        }
         try exposure.check()
     }
 

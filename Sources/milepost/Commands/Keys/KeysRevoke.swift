@@ -23,10 +23,11 @@ struct KeysRevoke: ParsableCommand {
         let now = APIKeyTime.now
         let records = try StartError.fromKeyFile { () throws(APIKeyFileError) in try file.revoke(ids, at: now) }
         for record in records {
-            try audit.write(.keyRevoked, .done, "key \(record.id) in \(file.path)")
             guard let revoked = record.revoked else { continue }
             let outcome = revoked == now ? "is revoked; servers refuse it within 2 s" : "was revoked at \(revoked)"
             Output.note("key \(record.id) \(outcome)")
         }
+        // Last: that it cannot be written down must not keep a key alive.
+        for record in records { try audit.write(.keyRevoked, .done, "key \(record.id) in \(file.path)") }
     }
 }

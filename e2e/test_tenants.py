@@ -1,5 +1,8 @@
 """What one tenant has does not exist for another: every call of the API, asked about somebody else's thread."""
 
+import json
+import re
+import secrets
 import uuid
 
 import pytest
@@ -12,6 +15,7 @@ from security import (
     Caller,
     KeysFile,
     assert_status,
+    b64,
     checkpoint,
     exported,
     fill,
@@ -19,12 +23,14 @@ from security import (
     plain,
     seen,
     wait_for_status,
+    write_private,
 )
 from server import Server, wait_until
 from strangers import CASES, GET, Place
 
 KINDS = ("sqlite", "postgres")
 OWNER = "acme"
+SIZE = re.compile(rb'"bytes":\d+')
 
 
 class Shared:
@@ -32,18 +38,24 @@ class Shared:
 
     def __init__(self, kind, directory):
         self.directory = directory
-        self.store = store_url(kind, directory)
+        self.store = store_url(kind.split()[0], directory)
+        self.options = encryption_options(directory) if "encrypted" in kind else ()
         self.keys = KeysFile(directory / "keys.json")
         self.owner_key = self.keys.create(OWNER)
         self.default_key = self.keys.create()
         self.stranger_keys = [self.keys.create(f"tenant-{number:02}") for number in range(2 * len(CASES))]
-        self.server = Server(self.store, directory, "--api-keys-file", str(self.keys.path)).start()
+        self.server = Server(self.store, directory, "--api-keys-file", str(self.keys.path), *self.options).start()
 
     def caller(self, key, **headers):
         return Caller(self.server, {"authorization": f"Bearer {key}", **headers})
 
 
-@pytest.fixture(scope="module", params=KINDS)
+def encryption_options(directory):
+    key = {"id": "2026-11", "key": b64(secrets.token_bytes(32))}
+    return "--encryption-keys-file", str(write_private(directory / "encryption.json", json.dumps({"keys": [key]})))
+
+
+@pytest.fixture(scope="module", params=[*KINDS, *(f"{kind} encrypted" for kind in KINDS)])
 def shared(request, tmp_path_factory):
     made = Shared(request.param, tmp_path_factory.mktemp(f"tenants-{request.param}"))
     yield made
@@ -71,6 +83,14 @@ def answers(caller, case, place):
     return found
 
 
+def without_sizes(answered):
+    """The same without bytes as stored: what is encrypted twice is compressed to two lengths."""
+    return [
+        (path, status, [field for field in headers if field[0] != b"content-length"], SIZE.sub(b'"bytes":N', body))
+        for path, status, headers, body in answered
+    ]
+
+
 def new_place(thread):
     return Place(thread, f"run-{thread}", new_thread("own"))
 
@@ -96,16 +116,19 @@ def test_another_tenants_thread_does_not_exist(shared, number):
         fill(owner, theirs.thread)
         before = seen(owner, theirs.thread), all_of_owner(shared)
         about_theirs, about_nobodys = answers(first, case, theirs), answers(second, case, absent)
+        comparable = without_sizes if shared.options else list
+        about_theirs, about_nobodys = comparable(about_theirs), comparable(about_nobodys)
         for found, expected in zip(about_theirs, about_nobodys, strict=True):
             assert found == expected
         assert (seen(owner, theirs.thread), all_of_owner(shared)) == before
         if case.shows:
-            assert answers(owner, case, theirs) != about_theirs, "its owner is answered something else"
+            assert comparable(answers(owner, case, theirs)) != about_theirs, "its owner is answered something else"
 
 
 def all_of_owner(shared):
     """Every row that the owner has, as an export of the store has them."""
-    return {thread: rows for (tenant, thread), rows in exported(shared.store, shared.directory).items() if tenant == OWNER}
+    threads = exported(shared.store, shared.directory, *shared.options)
+    return {thread: rows for (tenant, thread), rows in threads.items() if tenant == OWNER}
 
 
 def test_the_owners_export_is_not_empty(shared):

@@ -2,7 +2,9 @@ package import Checkpoints
 package import JSON
 
 /// Who sent a request, what it may do, and whose threads it sees.
-package struct Principal: Hashable, Sendable {
+///
+/// A class because it goes along with every request, and a copy of it should cost no more than a count.
+package final class Principal: Hashable, Sendable {
     /// Names the caller in the audit log and for its rate: `local`, or the mode and what it calls the caller, such as
     /// `key:4f0c9a1e`.
     ///
@@ -37,6 +39,23 @@ package struct Principal: Hashable, Sendable {
 
     package var caller: Caller { Caller(tenant: tenant, name: name) }
 
+    package static func == (left: Principal, right: Principal) -> Bool {
+        left === right
+            || left.name == right.name && left.tenant == right.tenant && left.scopes == right.scopes
+                && left.threadPrefix == right.threadPrefix && left.providerPrincipal == right.providerPrincipal
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(tenant)
+        hasher.combine(scopes)
+        hasher.combine(threadPrefix)
+        hasher.combine(providerPrincipal)
+    }
+
     /// The caller of a server without authentication: everything in the default tenant.
     package static let local = Principal(name: "local", tenant: .default, scopes: Set(Scope.allCases))
+
+    /// Somebody who may do nothing.
+    package static let nobody = Principal(name: "nobody", tenant: .default, scopes: [])
 }

@@ -1,6 +1,6 @@
 package import Authentication
-import Checkpoints
 package import Hummingbird
+import NIOCore
 
 /// What the steps of one request share.
 package struct APIContext: RequestContext {
@@ -12,22 +12,36 @@ package struct APIContext: RequestContext {
     /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
     var isBodyCounted = false
 
-    /// Who is at the other end of the connection.
-    package let client: ConnectedClient
+    /// What tells who is at the other end of the connection.
+    private let origin: Origin
+
+    private enum Origin {
+        case known(ConnectedClient)
+        case channel(any Channel)
+    }
 
     package init(source: ApplicationRequestContextSource) {
-        self.init(source: source, client: .of(source.channel))
+        coreContext = CoreRequestContextStorage(source: source)
+        origin = .channel(source.channel)
     }
 
     init(source: ApplicationRequestContextSource, client: ConnectedClient) {
         coreContext = CoreRequestContextStorage(source: source)
-        self.client = client
+        origin = .known(client)
+    }
+
+    /// Who is at the other end of the connection.
+    ///
+    /// Made when asked for, which an open server seldom does; in the request's task.
+    package var client: ConnectedClient {
+        switch origin {
+        case .known(let client): client
+        case .channel(let channel): .of(channel)
+        }
     }
 
     /// Who asks, in what stands behind `AccessMiddleware`.
-    var caller: Principal {
-        principal ?? Principal(name: "nobody", tenant: .default, scopes: [])
-    }
+    var caller: Principal { principal ?? .nobody }
 }
 
 /// Limits of the HTTP interface that an operator may set.

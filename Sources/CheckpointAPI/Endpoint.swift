@@ -76,7 +76,11 @@ package struct Endpoint: Sendable {
                 throw error
             }
             let use = uses(body)
-            try await rules.access.require(use, caller)
+            if caller.providerPrincipal == nil {
+                try caller.require(use)
+            } else {
+                try await rules.access.require(use, caller)
+            }
             guard let event = audits(body) else { return Response(try await handle(body, caller)) }
             return try await rules.access.audited(event, use, request, context) {
                 Response(try await handle(body, caller))

@@ -109,13 +109,17 @@ package struct AccessControl: Sendable {
     func require(_ use: ThreadUse, _ principal: Principal) async throws {
         try principal.require(use)
         guard let provided = principal.providerPrincipal else { return }
-        guard case .named(let uses) = use else {
-            throw AccessDenial.span("The authorisation provider decides thread by thread")
+        switch use {
+        case .thread(let thread, let operation): try await ask(provided, operation, on: thread)
+        case .threads(let uses):
+            for (thread, operation) in uses { try await ask(provided, operation, on: thread) }
+        case .all: throw AccessDenial.span("The authorisation provider decides thread by thread")
         }
+    }
+
+    private func ask(_ provided: JSONText, _ operation: ThreadOperation, on thread: Identifier) async throws {
         guard let authorizer else { throw AccessDenial.span("Nobody can be asked about this credential's threads") }
-        for (thread, operation) in uses {
-            guard case .refused(let refusal) = await authorizer.check(provided, thread: thread, operation)
-            else { continue }
+        if case .refused(let refusal) = await authorizer.check(provided, thread: thread, operation) {
             throw AccessDenial(refusal, thread: thread)
         }
     }
@@ -132,7 +136,7 @@ package struct AccessControl: Sendable {
                 return document.utf8String(of: document.member(0, of: document.root))
             })
         else { return }
-        try await require(.named([(Identifier(text), scope.operation)]), principal)
+        try await require(.thread(Identifier(text), scope.operation), principal)
     }
 
     private static let threadID = JSONShape.object(JSONFields([(name: "thread_id", shape: .value)]))

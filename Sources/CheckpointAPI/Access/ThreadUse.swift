@@ -4,19 +4,17 @@ import JSON
 
 /// Which threads a call touches, as its body says.
 enum ThreadUse: Sendable {
+    /// The one that is named, and what is done to it.
+    case thread(Identifier, ThreadOperation)
     /// Those named; what is done to each.
-    case named([(thread: Identifier, operation: ThreadOperation)])
+    case threads([(thread: Identifier, operation: ThreadOperation)])
     /// Whatever threads the tenant has.
     case all
 
-    static func read(_ thread: Identifier) -> ThreadUse { .named([(thread, .read)]) }
-    static func update(_ thread: Identifier) -> ThreadUse { .named([(thread, .update)]) }
-    static func delete(_ threads: Identifier...) -> ThreadUse { .delete(threads) }
-    static func delete(_ threads: [Identifier]) -> ThreadUse { .named(threads.map { ($0, .delete) }) }
-
     var threads: [Identifier] {
         switch self {
-        case .named(let uses): uses.map(\.thread)
+        case .thread(let thread, _): [thread]
+        case .threads(let uses): uses.map(\.thread)
         case .all: []
         }
     }
@@ -54,13 +52,17 @@ extension Principal {
     /// The answer does not depend on whether a thread exists.
     func require(_ use: ThreadUse) throws(AccessDenial) {
         switch use {
-        case .named(let uses):
-            for (thread, operation) in uses {
-                try require(operation.scope)
-                guard thread.text.utf8.starts(with: threadPrefix.text.utf8) else { throw .prefix(threadPrefix, thread) }
-            }
+        case .thread(let thread, let operation): try require(operation, on: thread)
+        case .threads(let uses): for (thread, operation) in uses { try require(operation, on: thread) }
         case .all:
             guard threadPrefix.isEmpty else { throw .span(AccessDenial.prefixed(threadPrefix)) }
+        }
+    }
+
+    private func require(_ operation: ThreadOperation, on thread: Identifier) throws(AccessDenial) {
+        try require(operation.scope)
+        guard threadPrefix.isEmpty || thread.text.utf8.starts(with: threadPrefix.text.utf8) else {
+            throw .prefix(threadPrefix, thread)
         }
     }
 }

@@ -34,7 +34,7 @@ extension Endpoint {
             ),
             body: CopyThreadBody.schema,
             rules: rules,
-            uses: { .named([($0.source, .read), ($0.target, .update)]) },
+            uses: { .threads([($0.source, .read), ($0.target, .update)]) },
             audits: { _ in .copyThread }
         ) { body, principal in
             switch try await store.copyThread(ThreadKey(body.source, tenant: principal.tenant), to: body.target) {

@@ -27,7 +27,7 @@ extension Endpoint {
             ),
             body: DeleteThreadBody.schema,
             rules: rules,
-            uses: { .delete($0.threadID) },
+            uses: { .thread($0.threadID, .delete) },
             audits: { _ in .deleteThread }
         ) { body, principal in
             try await store.deleteThread(ThreadKey(body.threadID, tenant: principal.tenant))

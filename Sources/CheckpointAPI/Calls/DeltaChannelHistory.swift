@@ -33,7 +33,7 @@ extension Endpoint {
             ),
             body: DeltaChannelHistoryBody.schema,
             rules: rules,
-            uses: { .read($0.threadID) }
+            uses: { .thread($0.threadID, .read) }
         ) { body, principal in
             .json(
                 .histories(

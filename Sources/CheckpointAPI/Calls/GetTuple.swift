@@ -35,7 +35,7 @@ extension Endpoint {
             ),
             body: GetTupleBody.schema,
             rules: rules,
-            uses: { .read($0.threadID) },
+            uses: { .thread($0.threadID, .read) },
             direct: direct(store)
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)

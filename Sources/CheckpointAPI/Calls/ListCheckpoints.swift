@@ -52,7 +52,7 @@ extension Endpoint {
             ),
             body: ListCheckpointsBody.schema,
             rules: rules,
-            uses: { $0.threadID.map { .read($0) } ?? .all },
+            uses: { $0.threadID.map { .thread($0, .read) } ?? .all },
             direct: direct(store)
         ) { body, principal in
             .list(try await store.list(body.query(of: principal)), body.include)

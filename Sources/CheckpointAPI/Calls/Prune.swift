@@ -47,7 +47,7 @@ extension Endpoint {
             ),
             body: PruneBody.schema,
             rules: rules,
-            uses: { .delete($0.threadIDs) },
+            uses: { .threads($0.threadIDs.map { ($0, .delete) }) },
             audits: { $0.isDryRun ? nil : .prune }
         ) { body, principal in
             var reports: [PruneReport] = []

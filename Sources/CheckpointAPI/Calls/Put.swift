@@ -70,7 +70,7 @@ extension Endpoint {
             ),
             body: PutBody.schema,
             rules: rules,
-            uses: { .update($0.threadID) },
+            uses: { .thread($0.threadID, .update) },
             check: { try PicklePolicy(rules).require($0.blobs.map(\.type), in: "blobs") },
             direct: direct(store)
         ) { body, principal in

@@ -66,7 +66,7 @@ extension Endpoint {
             ),
             body: PutWritesBody.schema,
             rules: rules,
-            uses: { .update($0.threadID) },
+            uses: { .thread($0.threadID, .update) },
             check: { try PicklePolicy(rules).require($0.writes.map(\.write.type), in: "writes") },
             direct: direct(store)
         ) { body, principal in

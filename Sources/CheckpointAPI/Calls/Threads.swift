@@ -42,7 +42,7 @@ extension Endpoint {
             )
         ) { request, context in
             guard let id = ThreadPath.id(in: request.head.path ?? "") else { return .noSuchThread }
-            try await rules.access.require(.read(id), context.caller)
+            try await rules.access.require(.thread(id, .read), context.caller)
             guard let summary = try await store.summary(of: ThreadKey(id, tenant: context.caller.tenant)) else {
                 return .noSuchThread
             }

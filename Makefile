@@ -3,8 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help build serve test check fmt clean
 
-# Suites about limits of a few hundred milliseconds, which need the machine to themselves.
-CLOCKED := ConnectionLimitTests|HTTP2FloodTests
+# Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
+CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests
 SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
 
 help: ## show this list

@@ -19,8 +19,9 @@ package struct SmallFile {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw ReadError(reason: String(cString: strerror(errno))) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw ReadError(reason: "it is not a file") }
-        guard status.st_size <= Self.maximumBytes else { throw ReadError(reason: "it is larger than a megabyte") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ReadError(reason: "it is not a regular file") }
+        let tooLarge = ReadError(reason: "it has more than \(Self.maximumBytes) bytes")
+        guard status.st_size <= Self.maximumBytes else { throw tooLarge }
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 1 << 14)
         while bytes.count <= Self.maximumBytes {
@@ -30,6 +31,7 @@ package struct SmallFile {
             if count == 0 { break }
             bytes += part[..<count]
         }
+        guard bytes.count <= Self.maximumBytes else { throw tooLarge }
         self.bytes = bytes
         mode = status.st_mode & 0o7777
     }

@@ -1,34 +1,13 @@
-import Glibc
-
 /// Files that belong together and that somebody may replace while they are in use.
 package struct WatchedFiles: Sendable {
-    /// What one is known again by.
-    private struct Stamp: Hashable {
-        let device: UInt
-        let inode: UInt
-        let size: Int
-        let modified: [Int]
-        let changed: [Int]
-
-        init?(_ path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return nil }
-            device = UInt(status.st_dev)
-            inode = UInt(status.st_ino)
-            size = Int(status.st_size)
-            modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
-            changed = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
-        }
-    }
-
     private let paths: [String]
-    private var used: [Stamp?]
-    private var seen: [Stamp?]
+    private var used: [FileStatus?]
+    private var seen: [FileStatus?]
 
     /// As they are now; asked before they are read, so that no change is missed.
     package init(_ paths: [String]) {
         self.paths = paths
-        used = paths.map { Stamp($0) }
+        used = Self.look(at: paths)
         seen = used
     }
 
@@ -36,10 +15,15 @@ package struct WatchedFiles: Sendable {
     ///
     /// Says so at the second look that finds them the same: between two looks somebody may have replaced one of a pair.
     package mutating func haveChanged() -> Bool {
-        let now = paths.map { Stamp($0) }
+        let now = Self.look(at: paths)
         defer { seen = now }
         guard now != used, now == seen else { return false }
         used = now
         return true
+    }
+
+    private static func look(at paths: [String]) -> [FileStatus?] {
+        // What cannot be looked at is like what is not there: whoever reads it says why.
+        paths.map { try? FileStatus.named($0) }
     }
 }

@@ -1,6 +1,4 @@
-import Glibc
 import Logging
-import SystemPackage
 
 /// A file that has the issuer's keys.
 struct JWKSFile: Sendable {
@@ -35,33 +33,10 @@ struct JWKSFile: Sendable {
 
     /// What is in the file now.
     func read() throws(JWKSError) -> [UInt8] {
-        do {
-            // A pipe would have us wait for whoever writes to it.
-            let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.nonBlocking, .closeOnExec])
-            return try file.closeAfter { try Self.contents(of: file) }
-        } catch let error as JWKSError {
-            throw error
+        do throws(SmallFile.ReadError) {
+            return try SmallFile(path).bytes
         } catch {
-            throw JWKSError("the file cannot be read: \(error)")
+            throw JWKSError("the file cannot be read: \(error.reason)")
         }
-    }
-
-    private static func contents(of file: FileDescriptor) throws -> [UInt8] {
-        var status = stat()
-        guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw JWKSError("it is not a regular file")
-        }
-        let limit = VerificationKeys.maximumDocumentBytes
-        var count = 0
-        var bytes = [UInt8](repeating: 0, count: min(limit, max(0, Int(status.st_size))) + 1)
-        try bytes.withUnsafeMutableBytes { buffer in
-            while count < buffer.count {
-                let read = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[count...]))
-                if read == 0 { break }
-                count += read
-            }
-        }
-        guard count <= limit else { throw JWKSError("it has more than \(limit) bytes") }
-        return Array(bytes[..<count])
     }
 }

@@ -80,7 +80,7 @@ package func buildInterface(
     warning: String? = nil,
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {
-    let access = access ?? .open(logger: logger)
+    let access = access ?? .forEverybody
     let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access))
     let endpoints = calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
     let log = RequestLog(logger: logger)

@@ -18,7 +18,7 @@ struct ServerAccess {
     }
 
     init(_ configuration: AccessConfiguration, logger: Logger) async throws(StartError) {
-        let audit = try Self.audit(configuration.auditLog, logger)
+        let audit = try Self.audit(configuration, logger)
         var authorizer: AgentexAuthorizer?
         if let path = configuration.apiKeysFile {
             let ring = try StartError.fromKeyFile { () throws(APIKeyFileError) in
@@ -60,8 +60,10 @@ struct ServerAccess {
         try? await provider?.shutdown()
     }
 
-    private static func audit(_ path: String?, _ logger: Logger) throws(StartError) -> AuditLog {
-        let audit = AuditLog(path: path.map { FilePath($0) }, logger: logger)
+    /// On an open server nothing is written down unless a file is named: everybody is the same one.
+    private static func audit(_ configuration: AccessConfiguration, _ logger: Logger) throws(StartError) -> AuditLog {
+        guard configuration.auditLog != nil || !configuration.isOpen else { return .off }
+        let audit = AuditLog(path: configuration.auditLog.map { FilePath($0) }, logger: logger)
         do {
             try audit.check()
         } catch {

@@ -241,7 +241,7 @@ struct InFlightBytesTests {
         for ending in ["reads", "does not read", "leaves"] {
             let budget = BodyBudget(limit: 100)
             let responder = Slow()
-            let direct = DirectCalls([], access: .open(logger: Self.logger), log: RequestLog(logger: Self.logger))
+            let direct = DirectCalls([], access: .forEverybody, log: RequestLog(logger: Self.logger))
             let channel = EmbeddedChannel(
                 handler: WholeRequestHandler(
                     responder: responder,

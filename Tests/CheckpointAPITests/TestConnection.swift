@@ -36,7 +36,7 @@ struct TestConnection {
 
     init() {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let direct = DirectCalls([], access: .open(logger: logger), log: RequestLog(logger: logger))
+        let direct = DirectCalls([], access: .forEverybody, log: RequestLog(logger: logger))
         // What is about a client that sends nothing more is not about one that asks for nothing.
         var limits = ConnectionLimits()
         limits.idle = .hours(24)

@@ -127,7 +127,7 @@ struct NamesResponder: HTTPResponder {
         HTTPInterface(
             responder: NamesResponder(),
             direct: DirectCalls(
-                [], access: .open(logger: TestServer.silent), log: RequestLog(logger: TestServer.silent)),
+                [], access: .forEverybody, log: RequestLog(logger: TestServer.silent)),
             budget: BodyBudget(limit: 1_000_000)
         )
     }

@@ -53,7 +53,6 @@ struct Server {
 
     private func serve(_ store: some ThreadStore & StoreMaintenance, _ access: ServerAccess) async throws {
         let warning = configuration.exposure.warning
-        if let warning { logger.warning("anybody may do anything", metadata: ["warning": .string(warning)]) }
         let interface = buildInterface(
             store: store,
             limits: configuration.limits,
@@ -130,6 +129,9 @@ struct Server {
 
     private func announce(_ channel: any Channel, _ access: ServerAccess) {
         ProcessMemory.returnStartPages()
+        if let warning = configuration.exposure.warning {
+            logger.warning("anybody may do anything", metadata: ["warning": .string(warning)])
+        }
         logger.notice(
             "listening",
             metadata: [

@@ -9,16 +9,14 @@ struct ServerAccess {
     let control: AccessControl
     /// What keeps keys and the like up to date while the server runs.
     private(set) var services: [Upkeep] = []
-    private var modes: [any AuthenticationMode] = []
     private var provider: AgentexProvider?
 
     /// For the log: which credentials are taken.
-    var description: String {
-        modes.isEmpty ? "none" : modes.map(\.name).joined(separator: ", ")
-    }
+    let description: String
 
     init(_ configuration: AccessConfiguration, logger: Logger) async throws(StartError) {
         let audit = try Self.audit(configuration, logger)
+        var modes: [any AuthenticationMode] = []
         var authorizer: AgentexAuthorizer?
         if let path = configuration.apiKeysFile {
             let ring = try StartError.fromKeyFile { () throws(APIKeyFileError) in
@@ -44,9 +42,11 @@ struct ServerAccess {
             modes.append(AgentexMode(provider: provider))
             authorizer = AgentexAuthorizer(provider: provider)
         }
+        let authenticator = modes.isEmpty ? nil : Authenticator(modes)
+        description = authenticator?.description ?? "none"
         let rate = Double(configuration.rateLimit)
         control = AccessControl(
-            authenticator: modes.isEmpty ? nil : Authenticator(modes),
+            authenticator: authenticator,
             authorizer: authorizer,
             rates: rate > 0 ? TokenBuckets(perSecond: rate, burst: 2 * rate) : nil,
             audit: audit,

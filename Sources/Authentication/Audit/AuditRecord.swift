@@ -21,7 +21,6 @@ package struct AuditRecord: Sendable {
     package enum Outcome: String, Sendable {
         case failed
         case denied
-        case throttled
         /// What is destructive or copies is announced first: if this cannot be written, it does not happen.
         case begun
         case done

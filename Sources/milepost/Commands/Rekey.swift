@@ -1,4 +1,5 @@
 import ArgumentParser
+import Authentication
 import Checkpoints
 import Encryption
 import Glibc
@@ -35,6 +36,7 @@ struct Rekey: AsyncParsableCommand {
     static let unopened = ExitCode(2)
 
     @OptionGroup var options: StoreOptions
+    @OptionGroup var audit: AuditOption
 
     @Option(help: ArgumentHelp("Only print a file with a new key of this id.", valueName: "id"))
     var newKey: String?
@@ -55,6 +57,8 @@ struct Rekey: AsyncParsableCommand {
         guard let keys = try await options.readKeys() else {
             throw StartError.usage("there are no keys; give --encryption-keys-file or --encryption-keys-command")
         }
+        let aim = decrypt ? "decrypted" : "encrypted with the key '\(keys.all[0].id)'"
+        try audit.write(.rekey, .begun, "\(store.description), to be \(aim)")
         let isTerminal = isatty(STDERR_FILENO) == 1
         let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
         defer { line.end() }
@@ -65,11 +69,12 @@ struct Rekey: AsyncParsableCommand {
             throw StartError.machine(error.description)
         }
         line.end()
+        try audit.write(.rekey, outcome.failures.isEmpty ? .done : .failed, "\(store.description), \(aim)")
         if json {
             Output.json(outcome.json(of: store))
         } else {
             for failure in outcome.failures { Output.line(failure) }
-            Output.line(outcome.summary(decrypt ? "decrypted" : "encrypted with the key '\(keys.all[0].id)'"))
+            Output.line(outcome.summary(aim))
         }
         if !outcome.failures.isEmpty { throw Self.unopened }
     }

@@ -89,6 +89,26 @@ struct ServerConfigurationTests {
         }
     }
 
+    private static let running: [String: (text: String, json: String)] = [
+        "retain-idle": ("30d", "\"30d\""), "retain-age": ("12h", "\"12h\""), "retain-last": ("5", "5"),
+        "retention-file": ("r.json", "\"r.json\""), "sweep-interval": ("90s", "\"90s\""),
+        "metrics-host": ("::1", "\"::1\""), "metrics-port": ("9090", "9090"),
+        "traces-url": ("http://[::1]:4318/v1/traces", "\"http://[::1]:4318/v1/traces\""),
+        "traces-percent": ("10", "10"), "slow-call-ms": ("250", "250"),
+    ]
+
+    private func expectRunning(_ configuration: ServerConfiguration) {
+        #expect(configuration.retention.idle == .seconds(30 * 86_400))
+        #expect(configuration.retention.age == .seconds(12 * 3_600))
+        #expect(configuration.retention.last == 5)
+        #expect(configuration.retention.file == "r.json")
+        #expect(configuration.retention.interval == .seconds(90))
+        #expect(configuration.observation.metrics == .init(host: "::1", port: 9_090))
+        #expect(configuration.observation.tracesURL == "http://[::1]:4318/v1/traces")
+        #expect(configuration.observation.tracesPercent == 10)
+        #expect(configuration.observation.slowCall == .milliseconds(250))
+    }
+
     @Test("every key can be set on the command line, in the environment and in the file")
     func everyKey() async throws {
         let url = "postgresql://u@h/d"
@@ -104,7 +124,7 @@ struct ServerConfigurationTests {
             "refuse-pickle": ("true", "true"), "insecure-allow-open": ("true", "true"),
             "behind-tls-proxy": ("true", "true"), "rate-limit": ("7", "7"),
             "max-connections": ("11", "11"), "max-header-bytes": ("2000", "2000"), "request-timeout": ("13", "13"),
-        ].merging(Self.texts) { first, _ in first }
+        ].merging(Self.texts) { first, _ in first }.merging(Self.running) { first, _ in first }
         #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
         let options = values.flatMap { Self.flags.contains($0.key) ? ["--\($0.key)"] : ["--\($0.key)", $0.value.text] }
         let environment = Dictionary(
@@ -133,6 +153,7 @@ struct ServerConfigurationTests {
                 #expect(configuration.connections.headerBytes == 2_000)
                 #expect(configuration.connections.request.nanoseconds == 13_000_000_000)
                 #expect(configuration.access == Self.access)
+                expectRunning(configuration)
                 let tls = try #require(configuration.tls)
                 #expect(tls.certificateFile == "text of tls-certificate-file")
                 #expect(tls.keyFile == "text of tls-key-file")

@@ -35,6 +35,8 @@ struct ServerConfiguration {
     let access: AccessConfiguration
     /// Nil for plain HTTP.
     let tls: TLSConfiguration?
+    let retention: RetentionConfiguration
+    let observation: ObservationConfiguration
     /// `log-level` (string, default info): least severe level that is logged.
     let logLevel: Logger.Level
     /// `log-format` (string: json or text; default text on a terminal, else json).
@@ -44,7 +46,8 @@ struct ServerConfiguration {
     ///
     /// An empty default is decided at start.
     static let keys: [(name: String, default: ConfigValue)] =
-        ownKeys + AccessConfiguration.keys + TLSConfiguration.keys
+        ownKeys + AccessConfiguration.keys + TLSConfiguration.keys + RetentionConfiguration.keys
+        + ObservationConfiguration.keys
 
     private static let ownKeys: [(name: String, default: ConfigValue)] = [
         ("host", "127.0.0.1"),
@@ -139,6 +142,8 @@ struct ServerConfiguration {
         connections = try Self.connections(config)
         access = try AccessConfiguration(config)
         tls = try TLSConfiguration(config)
+        retention = try RetentionConfiguration(config)
+        observation = try ObservationConfiguration(config)
         let level = try config.text("log-level")
         guard let logLevel = Logger.Level(rawValue: level) else {
             let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

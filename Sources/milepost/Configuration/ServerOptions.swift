@@ -53,6 +53,8 @@ struct ServerOptions: ParsableArguments {
     @OptionGroup(title: "Access") var access: AccessOptions
     @OptionGroup(title: "TLS") var tls: TLSOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Retention") var retention: RetentionOptions
+    @OptionGroup(title: "Metrics and traces") var observation: ObservationOptions
 
     /// What was given on the command line.
     var provider: InMemoryProvider {
@@ -66,7 +68,7 @@ struct ServerOptions: ParsableArguments {
                 ("encryption-keys-command", encryptionKeysCommand.map(ConfigContent.string)),
                 ("log-level", logLevel.map(ConfigContent.string)),
                 ("log-format", logFormat.map(ConfigContent.string)),
-            ] + access.values + tls.values + limits.values
+            ] + access.values + tls.values + limits.values + retention.values + observation.values
         let values = given.compactMap { name, content in
             content.map { (AbsoluteConfigKey([name]), ConfigValue($0, isSecret: false)) }
         }

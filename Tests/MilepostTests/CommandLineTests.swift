@@ -99,7 +99,7 @@ struct CommandLineTests {
                 """
         )
         let progress = VerifyProgress(checked: counts, fraction: 0.429, damageCount: 3)
-        #expect(progress.line == "42%  1,234 checkpoints, 5,678,901 blobs, 0 writes, 3 damaged")
+        #expect(progress.line == "1,234 checkpoints, 5,678,901 blobs, 0 writes, 3 damaged")
     }
 
     @Test(

@@ -38,7 +38,13 @@ struct Export: AsyncParsableCommand {
             throw StartError.usage("an export is not for a terminal; give --output FILE, or use '>' or '|'")
         }
         try audit.write(.export, .begun, "of \(store.description)")
-        let line = ProgressLine(isatty(STDERR_FILENO) == 1 ? .redrawn : .lines)
+        let line = ProgressLine(.standardError())
+        let interruption = Interruption(
+            line,
+            output.map { "\($0) has whole threads; run the same command again to go on" }
+                ?? "what was written is no whole export; export again"
+        )
+        defer { interruption.end() }
         defer { line.end() }
         do {
             let keys = try await options.readKeys()

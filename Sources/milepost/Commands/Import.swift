@@ -42,8 +42,9 @@ struct Import: AsyncParsableCommand {
         if input == nil, isatty(STDIN_FILENO) == 1 {
             throw StartError.usage("an export is not read from a terminal; give --input FILE, or use '<' or '|'")
         }
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
+        let line = ProgressLine(.standardError(json: json))
+        let interruption = Interruption(line, "whole threads were imported; run the same command again to go on")
+        defer { interruption.end() }
         defer { line.end() }
         do {
             let file =
@@ -54,7 +55,7 @@ struct Import: AsyncParsableCommand {
             try reader.begin()
             try await store.withTarget(keys: keys) { target in
                 let result = await ThreadImport(into: target).run(reader) { counts in
-                    line.show(counts.share(of: size) + counts.line)
+                    line.show(counts.line, fraction: counts.share(of: size))
                 }
                 line.end()
                 try report(result, reader.counts, store)
@@ -125,8 +126,8 @@ extension ThreadKey {
 
 extension TransferCounts {
     /// The part of a file that was read, when its size is known.
-    fileprivate func share(of size: Int?) -> String {
-        guard let size, size > 0 else { return "" }
-        return "\(min(bytes * 100 / size, 100))%  "
+    fileprivate func share(of size: Int?) -> Double? {
+        guard let size, size > 0 else { return nil }
+        return min(Double(bytes) / Double(size), 1)
     }
 }

@@ -59,8 +59,9 @@ struct Rekey: AsyncParsableCommand {
         }
         let aim = decrypt ? "decrypted" : "encrypted with the key '\(keys.all[0].id)'"
         try audit.write(.rekey, .begun, "\(store.description), to be \(aim)")
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
+        let line = ProgressLine(.standardError(json: json))
+        let interruption = Interruption(line, "whole threads were rewritten; run the same command again to go on")
+        defer { interruption.end() }
         defer { line.end() }
         let outcome: Outcome
         do {

@@ -33,11 +33,12 @@ struct Verify: AsyncParsableCommand {
     func run() async throws {
         let store = try await options.read()
         let keys = try await options.readKeys()
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        let line = ProgressLine(isTerminal ? .redrawn : json ? .none : .lines)
+        let line = ProgressLine(.standardError(json: json))
+        let interruption = Interruption(line, "nothing was changed")
+        defer { interruption.end() }
         let found: StoreVerification
         do {
-            found = try await store.verify(keys: keys) { line.show($0.line) }
+            found = try await store.verify(keys: keys) { line.show($0.line, fraction: $0.fraction) }
         } catch {
             line.end()
             throw error
@@ -58,9 +59,9 @@ struct Verify: AsyncParsableCommand {
 extension VerifyProgress {
     /// Fits a terminal of 80 columns.
     var line: String {
-        guard let fraction else { return "checking pages and indexes" }
+        guard fraction != nil else { return "checking pages and indexes" }
         let damages = damageCount == 0 ? "" : ", \(damageCount.grouped) damaged"
-        return "\(Int(fraction * 100))%  \(checked.rows)\(damages)"
+        return "\(checked.rows)\(damages)"
     }
 }
 

@@ -134,6 +134,22 @@ extension MilepostClient {
     }
 }
 
+// MARK: - Health
+
+extension MilepostClient {
+    /// Returns when the server takes changes: it has written a probe and made it durable.
+    ///
+    /// Throws `overloaded` when it does not.
+    public func checkReadiness() async throws {
+        try await send(.GET, "/readyz").requireStatus("ready")
+    }
+
+    /// Returns when the server answers at all; its store is not asked.
+    public func checkHealth() async throws {
+        try await send(.GET, "/healthz").requireStatus("ok")
+    }
+}
+
 // MARK: - HTTP
 
 extension MilepostClient {
@@ -141,6 +157,12 @@ extension MilepostClient {
         let json: JSONValue
         /// The cursor of the next page.
         let next: String?
+
+        func requireStatus(_ status: String) throws(MilepostClientError) {
+            guard json["status"]?.string == status else {
+                throw MilepostClientError(.notUnderstood, message: "the status is not '\(status)'")
+            }
+        }
     }
 
     private func send(_ method: HTTPMethod, _ path: String, _ body: JSONValue? = nil) async throws -> Answer {

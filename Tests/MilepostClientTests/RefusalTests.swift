@@ -42,6 +42,30 @@ struct RefusalTests {
         }
     }
 
+    @Test("a server that is well says so, and anything else is an error")
+    func health() async throws {
+        let states = ["/healthz": "ok", "/readyz": "ready"]
+        try await StubServer.with { call in
+            .init(body: ["status": .string(JSONString(states[call.path] ?? ""))])
+        } _: { client, stub in
+            try await client.checkHealth()
+            try await client.checkReadiness()
+            #expect(stub.calls.map(\.path) == ["/healthz", "/readyz"])
+        }
+        try await StubServer.with { _ in
+            .init(status: 503, text: #"{"detail":"the store's disk is full"}"#)
+        } _: { client, _ in
+            let error = await #expect(throws: MilepostClientError.self) { try await client.checkReadiness() }
+            #expect(error?.kind == .overloaded && error?.message == "the store's disk is full")
+        }
+        try await StubServer.with { _ in
+            .init(text: #"{"status":"fine"}"#)
+        } _: { client, _ in
+            let error = await #expect(throws: MilepostClientError.self) { try await client.checkHealth() }
+            #expect(error?.kind == .notUnderstood)
+        }
+    }
+
     @Test("a server that takes too long, one that is not there, and what is no URL")
     func unreachable() async throws {
         for slow in [StubServer.Answer(delay: .seconds(2)), StubServer.Answer(pause: .seconds(2))] {

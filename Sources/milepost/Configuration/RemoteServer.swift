@@ -32,15 +32,14 @@ struct RemoteOptions: ParsableArguments {
     ) throws -> (server: RemoteServer, rest: [String]) {
         let isURL = url == nil && arguments.first.map(RemoteServer.isURL) ?? false
         let config = ConfigReader(provider: environment.prefixKeys(with: "milepost"))
-        let address =
-            url ?? (isURL ? arguments.first : nil) ?? config.string(forKey: "url").flatMap { $0.isEmpty ? nil : $0 }
+        let address = RemoteServer.address(url ?? (isURL ? arguments.first : nil), environment: environment)
         let key =
             try apiKeyFile.map { path throws(StartError) in
                 try SecretFile.read(path, what: "API key", option: "--api-key-file")
             } ?? config.string(forKey: "api-key", isSecret: true)
         guard timeout > 0 else { throw StartError.usage("--timeout is \(timeout); give seconds, 1 or more") }
         let server = try RemoteServer(
-            url: address ?? RemoteServer.standard,
+            url: address,
             apiKey: key.flatMap { $0.isEmpty ? nil : $0 },
             timeout: timeout
         )
@@ -55,6 +54,15 @@ struct RemoteServer {
     let url: String
     private let apiKey: String?
     private let timeout: Int
+
+    /// What was given, else `MILEPOST_URL`, else where a server is when nothing else was said.
+    static func address(
+        _ given: String?,
+        environment: EnvironmentVariablesProvider = EnvironmentVariablesProvider()
+    ) -> String {
+        let config = ConfigReader(provider: environment.prefixKeys(with: "milepost"))
+        return given ?? config.string(forKey: "url").flatMap { $0.isEmpty ? nil : $0 } ?? standard
+    }
 
     static func isURL(_ text: String) -> Bool {
         text.hasPrefix("http://") || text.hasPrefix("https://")

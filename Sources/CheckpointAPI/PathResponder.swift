@@ -17,7 +17,7 @@ struct PathResponder<Base: HTTPResponder>: HTTPResponder {
         else { return try await base.respond(to: request, context: context) }
         var head = request.head
         let path = target.prefix { $0 != "?" && $0 != "#" }
-        if ThreadPath.matches(String(path)) {
+        if ThreadPath(String(path)) != nil {
             head.path = String(path)
         } else if path == ThreadPath.collection {
             head.path = String(target.prefix { $0 != "#" })

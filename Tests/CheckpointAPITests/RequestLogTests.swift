@@ -82,6 +82,22 @@ struct RequestLogTests {
         #expect(!recorder.lines.contains { "\($0)".contains(mark) })
     }
 
+    @Test(
+        "a path is logged without a thread's id, also one that is of nothing",
+        arguments: [
+            ("/threads/MARK", "/threads/{thread_id}"), ("/threads/MARK?x", "/threads/{thread_id}"),
+            ("/threads/MARK/events", "/threads/{thread_id}/events"), ("/threads/MA/RK", "/threads/{thread_id}/?"),
+            ("/threads/MA/RK/events", "/threads/{thread_id}/?"), ("/threads//events", "/threads/{thread_id}/?"),
+        ]
+    )
+    func threadPaths(_ path: String, _ shown: String) async throws {
+        let recorder = Recorder()
+        try await APIClient.run(logger: recorder.logger) { client in
+            _ = try await client.send(.post, path, body: "")
+        }
+        #expect(recorder.lines.map { $0.metadata["path"] } == [shown])
+    }
+
     @Test("an error of the store is logged in full under the answer's id, as an error when it is a defect")
     func storeErrors() async throws {
         for (kind, level) in [(StoreError.Kind.unexpected, Logger.Level.error), (.busy, .warning)] {

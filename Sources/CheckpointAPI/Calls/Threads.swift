@@ -52,29 +52,7 @@ extension Endpoint {
 }
 
 extension Response {
-    fileprivate static var noSuchThread: Response { .detail(.notFound, "No such thread") }
-}
-
-/// The path of one thread.
-enum ThreadPath {
-    static let collection = "/threads"
-    static let template = "/threads/{thread_id}"
-    private static let prefix = "/threads/"
-
-    /// Whether a path, escapes and all, is of one thread: one step after the prefix, which may be empty no more than it
-    /// may have a slash that is not escaped.
-    static func matches(_ path: String) -> Bool {
-        guard path.utf8.starts(with: prefix.utf8) else { return false }
-        let rest = path.utf8.dropFirst(prefix.utf8.count)
-        return !rest.isEmpty && !rest.contains(UInt8(ascii: "/"))
-    }
-
-    /// Nil for what is no identifier.
-    static func id(in path: String) -> Identifier? {
-        guard matches(path) else { return nil }
-        let id = Substring(path.utf8.dropFirst(prefix.utf8.count)).decodingEscapes
-        return id.utf8.contains(0) ? nil : Identifier(id)
-    }
+    static var noSuchThread: Response { .detail(.notFound, "No such thread") }
 }
 
 /// The query of `/threads`.
@@ -119,7 +97,7 @@ extension JSONWriter {
         return writer
     }
 
-    fileprivate static func thread(_ summary: ThreadSummary) -> JSONWriter {
+    static func thread(_ summary: ThreadSummary) -> JSONWriter {
         var writer = JSONWriter()
         writer.raw("{")
         writer.members(of: summary)

@@ -40,7 +40,7 @@ package struct RequestLog: Sendable {
 
     private static func path(_ target: String) -> String {
         let path = target.prefix { $0 != "?" && $0 != "#" }
-        return ThreadPath.matches(String(path)) ? ThreadPath.template : String(path.prefix(128))
+        return String(ThreadPath.shown(String(path)).prefix(128))
     }
 
     /// Logs an error that the client is told little of.

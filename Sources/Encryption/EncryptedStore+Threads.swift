@@ -34,6 +34,14 @@ extension EncryptedStore {
     ) async throws(StoreError) -> PruneReport {
         try await base.prune(thread, strategy, isDryRun: isDryRun)
     }
+
+    /// What followers are told is in clear.
+    package func follow(
+        _ thread: ThreadKey,
+        _ receive: @escaping @Sendable (ThreadChange) -> Void
+    ) async throws(StoreError) -> ThreadFollower {
+        try await base.follow(thread, receive)
+    }
 }
 
 extension EncryptedStore: StoreMaintenance {

@@ -17,10 +17,12 @@ extension SQLiteStore: DirectStore {
         @Sendable func write(_ placed: [BlobChain.Placed]) {
             let insertion = Self.insertion(of: checkpoint, stored, placed)
             guard case .head = head else {
-                return writer.perform(operation, insertion) { answer($0.map { .stored }) }
+                let effect = writer.effect({ ThreadChange(checkpoint) })
+                return writer.perform(operation, telling: effect, insertion) { answer($0.map { .stored }) }
             }
             let outcome = Mutex(PutOutcome.stored)
-            writer.perform(operation) { transaction in
+            let effect = writer.effect({ outcome.withLock { $0 == .stored } ? ThreadChange(checkpoint) : nil })
+            writer.perform(operation, telling: effect) { transaction in
                 let found = try Self.checkpoint(
                     in: checkpoint.key.thread, checkpoint.key.namespace, nil, transaction.db)
                 let isAllowed = head.allows(checkpoint, head: found?.checkpoint)

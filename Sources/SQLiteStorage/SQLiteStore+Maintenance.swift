@@ -3,7 +3,8 @@ import GRDB
 
 extension SQLiteStore: StoreMaintenance {
     package func deleteThread(_ thread: ThreadKey) async throws(StoreError) {
-        try await writer.perform("delete a thread") { try Self.deleteThread(thread, $0) }
+        let effect = writer.effect({ ThreadChange(thread, .deleted) })
+        try await writer.perform("delete a thread", telling: effect) { try Self.deleteThread(thread, $0) }
     }
 
     static func deleteThread(_ thread: ThreadKey, _ transaction: SQLiteWriter.Transaction) throws {

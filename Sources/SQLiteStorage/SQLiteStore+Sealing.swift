@@ -25,16 +25,19 @@ extension SQLiteStore: SealableStore {
         as target: ThreadKey,
         _ transform: @escaping @Sendable (ThreadRow) throws(StoreError) -> ThreadRow
     ) async throws(StoreError) -> CopyOutcome {
-        let outcome = Mutex(CopyOutcome.done)
-        try await writer.perform("rewrite a thread") { transaction in
+        let found = Mutex(ThreadCopy.TargetState.empty)
+        let effect = writer.effect({
+            target != source && found.withLock { $0 == .empty } ? ThreadChange(target, .replaced) : nil
+        })
+        try await writer.perform("rewrite a thread", telling: effect) { transaction in
             if target != source {
                 let state = try ThreadCopy(source, to: target, transaction).targetState()
-                outcome.withLock { $0 = state == .differs ? .targetExists : .done }
+                found.withLock { $0 = state }
                 guard state == .empty else { return }
             }
             try ThreadRewriting(source, as: target, transaction).run(transform)
         }
-        return outcome.withLock { $0 }
+        return found.withLock { $0 == .differs ? .targetExists : .done }
     }
 }
 

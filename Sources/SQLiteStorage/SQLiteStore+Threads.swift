@@ -26,21 +26,23 @@ extension SQLiteStore: ThreadStore {
     package func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome {
         let target = ThreadKey(target, tenant: source.tenant)
         guard target != source else { return .done }
-        let outcome = Mutex(CopyOutcome.done)
-        try await writer.perform("copy a thread") { transaction in
+        let found = Mutex(ThreadCopy.TargetState.empty)
+        let effect = writer.effect({ found.withLock { $0 == .empty } ? ThreadChange(target, .replaced) : nil })
+        try await writer.perform("copy a thread", telling: effect) { transaction in
             let copy = try ThreadCopy(source, to: target, transaction)
             let state = try copy.targetState()
-            outcome.withLock { $0 = state == .differs ? .targetExists : .done }
+            found.withLock { $0 = state }
             if state == .empty { try copy.run() }
         }
-        return outcome.withLock { $0 }
+        return found.withLock { $0 == .differs ? .targetExists : .done }
     }
 
     /// Finds the threads in one snapshot, then changes each in a transaction of its own.
     package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) {
         let threads = try await readers.perform("find runs") { try Self.threads(with: runs, of: tenant, $0.db) }
         for thread in threads {
-            try await writer.perform("delete runs") { transaction in
+            let effect = writer.effect({ ThreadChange(thread, .pruned) })
+            try await writer.perform("delete runs", telling: effect) { transaction in
                 _ = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
                     try PrunePlan(deletingRuns: runs, of: outline, isSnapshot: isSnapshot)
                 }
@@ -78,6 +80,10 @@ extension SQLiteStore: ThreadStore {
     ) async throws(StoreError) -> PruneReport {
         let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
         let operation = "prune a thread"
+        let effect = writer.effect({
+            guard !isDryRun, report.withLock({ $0.removed != RowCounts() }) else { return nil }
+            return ThreadChange(thread, strategy == .delete ? .deleted : .pruned)
+        })
         switch strategy {
         case .delete where isDryRun:
             return try await readers.perform(operation) { snapshot in
@@ -85,13 +91,13 @@ extension SQLiteStore: ThreadStore {
                 return PruneReport(thread: thread, removed: stored.total, kept: 0)
             }
         case .delete:
-            try await writer.perform(operation) { transaction in
+            try await writer.perform(operation, telling: effect) { transaction in
                 let stored = try StoredOutline(thread, thread.number(in: transaction.db), transaction.db)
                 report.withLock { $0 = PruneReport(thread: thread, removed: stored.total, kept: 0) }
                 try Self.deleteThread(thread, transaction)
             }
         case .keepLatest(let count):
-            try await writer.perform(operation) { transaction in
+            try await writer.perform(operation, telling: effect) { transaction in
                 try transaction.db.inSavepoint {
                     let result = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
                         try PrunePlan(keepingLast: count, of: outline, isSnapshot: isSnapshot)

@@ -19,7 +19,8 @@ extension SQLiteStore: ThreadTransfer {
     package func add(_ rows: [ThreadRow], to thread: ThreadKey) async throws(StoreError) {
         guard !rows.isEmpty else { return }
         let changes = Self.changes(adding: rows, to: thread)
-        try await writer.perform("add rows to a thread") { transaction in
+        let effect = writer.effect({ ThreadChange(thread, .replaced) })
+        try await writer.perform("add rows to a thread", telling: effect) { transaction in
             for change in changes {
                 try change(transaction)
             }

@@ -11,9 +11,11 @@ extension SQLiteStore {
             Self.insertion(of: group.writes, for: checkpoint, group.policy)
         }
         guard let first = insertions.first else { return answer(.success(())) }
-        if insertions.count == 1 { return writer.perform("put writes", first, then: answer) }
+        let effect = writer.effect({ ThreadChange(groups, for: checkpoint) })
+        if insertions.count == 1 { return writer.perform("put writes", telling: effect, first, then: answer) }
         writer.perform(
             "put writes",
+            telling: effect,
             { transaction in
                 for insertion in insertions { try insertion(transaction) }
             },

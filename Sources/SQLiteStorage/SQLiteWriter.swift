@@ -60,7 +60,19 @@ final class SQLiteWriter: Sendable {
     private struct Change {
         let operation: String
         let apply: @Sendable (Transaction) throws -> Void
+        let telling: Telling
+        /// Whether anything was followed when it was taken in.
+        var isFollowed = false
         let answer: @Sendable (Outcome) -> Void
+    }
+
+    /// What followers are told of a change once it is durable.
+    enum Telling {
+        case nothing
+        /// What it did, asked for after its commit; nil for nothing.
+        case effect(@Sendable () -> ThreadChange?)
+        /// Nobody followed anything when it was made.
+        case unasked
     }
 
     private struct State {
@@ -80,6 +92,7 @@ final class SQLiteWriter: Sendable {
     private let memory: OnWriter<Memory>
     private let recent: RecentBlobs
     private let commits: CommitClock
+    let feed = ChangeFeed()
 
     init(_ database: DatabaseQueue, _ recent: RecentBlobs, _ commits: CommitClock) throws {
         self.database = database
@@ -95,18 +108,20 @@ final class SQLiteWriter: Sendable {
     /// `operation` is a verb phrase for the error's text. `apply` may run twice, never half.
     func perform(
         _ operation: String,
+        telling: Telling = .nothing,
         _ apply: @escaping @Sendable (Transaction) throws -> Void
     ) async throws(StoreError) {
-        try await answered { perform(operation, apply, then: $0) }
+        try await answered { perform(operation, telling: telling, apply, then: $0) }
     }
 
     /// The same for a caller that has no task: `answer` is called on the writer's thread and must not hold it up.
     func perform(
         _ operation: String,
+        telling: Telling = .nothing,
         _ apply: @escaping @Sendable (Transaction) throws -> Void,
         then answer: @escaping @Sendable (Outcome) -> Void
     ) {
-        enqueue(Change(operation: operation, apply: apply, answer: answer))
+        enqueue(Change(operation: operation, apply: apply, telling: telling, answer: answer))
     }
 
     /// Transactions committed so far.
@@ -122,6 +137,8 @@ final class SQLiteWriter: Sendable {
 
     private func enqueue(_ change: Change) {
         let refusal: StoreError.Kind? = state.withLock { state in
+            var change = change
+            change.isFollowed = feed.isFollowed
             if let refusal = state.backlog.add(change) { return refusal }
             // Under the lock, so that it stands before what `close` waits for.
             if !state.isRunning { queue.async { self.drain() } }
@@ -173,6 +190,7 @@ final class SQLiteWriter: Sendable {
                 recent.add(blob, key, commit: commits.seenByAll)
             }
             state.withLock { $0.commitCount += 1 }
+            if feed.isFollowed { tell(batch) }
             for change in batch {
                 change.answer(.success(()))
             }
@@ -185,6 +203,18 @@ final class SQLiteWriter: Sendable {
                 change.answer(.failure(StoreError(error, during: change.operation)))
             }
         }
+    }
+
+    private func tell(_ batch: [Change]) {
+        feed.publish(
+            batch.compactMap { change in
+                if case .effect(let effect) = change.telling { effect() } else { nil }
+            }
+        )
+        let isUntold = batch.contains { change in
+            if case .unasked = change.telling { change.isFollowed } else { false }
+        }
+        if isUntold { feed.publishMissed() }
     }
 
     private enum TransactionOutcome {

@@ -44,6 +44,10 @@ extension PartialStore {
         after last: Identifier?,
         limit: Int
     ) async throws(StoreError) -> [ThreadSummary] { throw error }
+    func follow(
+        _ thread: ThreadKey,
+        _ receive: @escaping @Sendable (ThreadChange) -> Void
+    ) async throws(StoreError) -> ThreadFollower { throw error }
     func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? { throw error }
     func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome { throw error }
     func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) { throw error }

@@ -56,6 +56,11 @@ final class StoppingStore<Base: SealableStore>: SealableStore {
 
     // MARK: - What rekeying does not call
 
+    func follow(
+        _ thread: ThreadKey,
+        _ receive: @escaping @Sendable (ThreadChange) -> Void
+    ) async throws(StoreError) -> ThreadFollower { throw Self.failure }
+
     func add(_ rows: [ThreadRow], to thread: ThreadKey) async throws(StoreError) { throw Self.failure }
 
     func put(

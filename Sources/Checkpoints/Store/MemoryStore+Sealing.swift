@@ -22,6 +22,7 @@ extension MemoryStore: SealableStore {
             return isRepeated ? .done : .targetExists
         }
         threads[target] = try contents.rewritten(from: source, transform)
+        if target != source { publish(target) { ThreadChange(target, .replaced) } }
         return .done
     }
 }

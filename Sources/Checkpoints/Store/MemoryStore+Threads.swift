@@ -64,7 +64,10 @@ extension MemoryStore {
         switch strategy {
         case .delete:
             let places = Set(contents.checkpoints.keys).union(contents.writes.keys)
-            if !isDryRun { threads[thread] = nil }
+            if !isDryRun {
+                threads[thread] = nil
+                publish(thread) { ThreadChange(thread, .deleted) }
+            }
             return PruneReport(thread: thread, removed: contents.counts(places, Set(contents.blobs.keys)), kept: 0)
         case .keepLatest(let count):
             let outline = contents.outline(of: thread)
@@ -88,6 +91,9 @@ extension MemoryStore {
         for key in plan.blobs { contents.blobs[key] = nil }
         let isEmpty = contents.checkpoints.isEmpty && contents.blobs.isEmpty && contents.writes.isEmpty
         threads[thread] = isEmpty ? nil : contents
+        if !plan.deleted.isEmpty || !plan.blobs.isEmpty {
+            publish(thread) { ThreadChange(thread, isEmpty ? .deleted : .pruned) }
+        }
     }
 }
 

@@ -33,16 +33,18 @@ extension MemoryStore: ThreadTransfer {
     }
 
     package func add(_ rows: [ThreadRow], to thread: ThreadKey) throws(StoreError) {
+        try checkOpen("add rows to a thread")
         for row in rows {
             switch row {
             case .blob(let namespace, let blob):
                 try addBlobs([blob], namespace: namespace, to: thread)
             case .write(let namespace, let checkpointID, let write):
                 let key = CheckpointKey(thread: thread, namespace: namespace, id: checkpointID)
-                try putWrites([write], for: key, onConflict: .keepFirst)
+                try addWrites([write], for: key, onConflict: .keepFirst)
             case .checkpoint(let checkpoint):
-                _ = try put(checkpoint, blobs: [], expecting: .any)
+                addCheckpoint(checkpoint)
             }
         }
+        if !rows.isEmpty { publish(thread) { ThreadChange(thread, .replaced) } }
     }
 }

@@ -26,6 +26,7 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     var threads: [ThreadKey: Contents] = [:]
     var encryption = EncryptionState.clear
     private var isClosed = false
+    let feed = ChangeFeed()
 
     package init() {}
 
@@ -36,17 +37,23 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     ) throws(StoreError) -> PutOutcome {
         try checkOpen("put a checkpoint")
         let key = checkpoint.key
-        let place = Place(namespace: key.namespace, id: key.id)
         let head = head(of: key.namespace, in: key.thread)
         guard expected.allows(checkpoint, head: head) else { return .refused(head: head?.key.id) }
+        addCheckpoint(checkpoint)
+        try addBlobs(blobs, namespace: key.namespace, to: key.thread)
+        publish(key.thread) { ThreadChange(checkpoint) }
+        return .stored
+    }
+
+    func addCheckpoint(_ checkpoint: Checkpoint) {
+        let key = checkpoint.key
+        let place = Place(namespace: key.namespace, id: key.id)
         let row = threads[key.thread]?.checkpoints[place]
         threads[key.thread, default: Contents()].checkpoints[place] = Row(
             parentID: row.map(\.parentID) ?? checkpoint.parentID,
             document: checkpoint.document,
             metadata: checkpoint.metadata
         )
-        try addBlobs(blobs, namespace: key.namespace, to: key.thread)
-        return .stored
     }
 
     private func head(of namespace: Identifier, in thread: ThreadKey) -> Checkpoint? {
@@ -65,10 +72,13 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     }
 
     package func putWrites(_ groups: [WriteGroup], for checkpoint: CheckpointKey) throws(StoreError) {
-        for group in groups { try putWrites(group.writes, for: checkpoint, onConflict: group.policy) }
+        for group in groups { try addWrites(group.writes, for: checkpoint, onConflict: group.policy) }
+        if groups.contains(where: { !$0.writes.isEmpty }) {
+            publish(checkpoint.thread) { ThreadChange(groups, for: checkpoint) }
+        }
     }
 
-    package func putWrites(
+    func addWrites(
         _ writes: [PendingWrite],
         for checkpoint: CheckpointKey,
         onConflict policy: WriteConflictPolicy
@@ -194,6 +204,7 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     package func deleteThread(_ thread: ThreadKey) throws(StoreError) {
         try checkOpen("delete a thread")
         threads[thread] = nil
+        publish(thread) { ThreadChange(thread, .deleted) }
     }
 
     package func probe() throws(StoreError) {
@@ -216,6 +227,19 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     package func close() {
         isClosed = true
         threads = [:]
+    }
+
+    package func follow(
+        _ thread: ThreadKey,
+        _ receive: @escaping @Sendable (ThreadChange) -> Void
+    ) throws(StoreError) -> ThreadFollower {
+        try checkOpen("follow a thread")
+        return feed.follow(thread, receive)
+    }
+
+    /// Makes the change only where somebody is told of it.
+    func publish(_ thread: ThreadKey, _ change: () -> ThreadChange) {
+        if feed.isFollowed(thread) { feed.publish([change()]) }
     }
 
     func checkOpen(_ operation: String) throws(StoreError) {

@@ -1,7 +1,7 @@
 /// What is done with whole threads.
 ///
 /// Durability and atomicity are `CheckpointStore`'s, a thread at a time.
-package protocol ThreadStore: CheckpointStore {
+package protocol ThreadStore: CheckpointStore, ThreadFollowing {
     /// Threads of a tenant in ascending order of their ids' UTF-8 bytes, those that have only writes among them.
     ///
     /// Fewer than `limit` are all that are left. Costs a look at every row of each of them.

@@ -40,6 +40,11 @@ package struct APIContext: RequestContext {
         }
     }
 
+    /// The connection, or the stream of HTTP/2, that an answer takes its time on; nil where it is made at once.
+    var channel: (any Channel)? {
+        if case .channel(let channel) = origin { channel } else { nil }
+    }
+
     /// Who asks, in what stands behind `AccessMiddleware`.
     var caller: Principal { principal ?? .nobody }
 }

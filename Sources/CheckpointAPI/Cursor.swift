@@ -7,16 +7,10 @@ import JSON
 struct Cursor: Sendable {
     let text: String
 
-    private static let urlSafe = [UInt8(ascii: "+"): UInt8(ascii: "-"), UInt8(ascii: "/"): UInt8(ascii: "_")]
-    private static let standard = [UInt8(ascii: "-"): UInt8(ascii: "+"), UInt8(ascii: "_"): UInt8(ascii: "/")]
-
     private init(_ texts: [Identifier]) {
         var writer = JSONWriter()
         writer.value(.array(texts.map { .string(JSONString($0.text)) }))
-        var encoded = JSONWriter()
-        encoded.base64(writer.bytes)
-        let characters = encoded.bytes.filter { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
-        text = String(decoding: characters.map { Self.urlSafe[$0] ?? $0 }, as: UTF8.self)
+        text = URLSafeBase64.encode(writer.bytes)
     }
 
     init(_ place: ListPlace) {
@@ -40,9 +34,7 @@ struct Cursor: Sendable {
     }
 
     private static func texts(_ text: String) -> [Identifier]? {
-        var characters = text.utf8.map { Self.standard[$0] ?? $0 }
-        while !characters.count.isMultiple(of: 4) { characters.append(UInt8(ascii: "=")) }
-        guard let bytes = characters.withUnsafeBytes({ Base64.decode($0) }),
+        guard let bytes = URLSafeBase64.decode(text),
             // What does not parse is no cursor.
             case .array(let elements)? = try? JSONValue(parsing: bytes)
         else { return nil }

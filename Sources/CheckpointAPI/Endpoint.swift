@@ -111,4 +111,5 @@ package struct Endpoint: Sendable {
 package struct CallRules: Sendable {
     let limits: APILimits
     let access: AccessControl
+    let events: EventStreams
 }

@@ -18,6 +18,7 @@ func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
         .deltaChannelHistory(store, rules),
         .listThreads(store, rules),
         .getThread(store, rules),
+        .threadEvents(store, rules),
     ]
 }
 
@@ -29,11 +30,19 @@ package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
     let direct: DirectCalls
     /// What the bodies of all requests share, whichever way they take.
     package let budget: BodyBudget
+    /// The streams of events, which somebody has to look after.
+    package let events: EventStreams
 
-    package init(responder: Responder, direct: DirectCalls, budget: BodyBudget) {
+    package init(
+        responder: Responder,
+        direct: DirectCalls,
+        budget: BodyBudget,
+        events: EventStreams = EventStreams()
+    ) {
         self.responder = responder
         self.direct = direct
         self.budget = budget
+        self.events = events
     }
 
     /// The server: requests of moderate length are answered on their connection's event loop.
@@ -77,11 +86,12 @@ package func buildInterface(
     store: some ThreadStore & StoreMaintenance,
     limits: APILimits = APILimits(),
     access: AccessControl? = nil,
+    events: EventStreams = EventStreams(),
     warning: String? = nil,
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {
     let access = access ?? .forEverybody
-    let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access))
+    let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access, events: events))
     let endpoints = calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
     let log = RequestLog(logger: logger)
     let budget = BodyBudget(limit: limits.inFlightBytes)
@@ -119,6 +129,7 @@ package func buildInterface(
     return HTTPInterface(
         responder: PathResponder(base: router.buildResponder()),
         direct: DirectCalls(endpoints, access: access, bodyLimit: limits.bodyBytes, log: log),
-        budget: budget
+        budget: budget,
+        events: events
     )
 }

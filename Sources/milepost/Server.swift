@@ -73,7 +73,9 @@ struct Server {
         )
         var group = ServiceGroupConfiguration(
             services: [.init(service: application)]
-                + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])).map { .init(service: $0) },
+                + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])
+                // The first to end: streams would go on for as long as their clients like.
+                + [Upkeep { await interface.events.run() }]).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: libraryLogger
         )

@@ -1,5 +1,7 @@
+import HTTPTypes
 import Logging
 import NIOCore
+import NIOHTTPTypes
 
 /// Ends a connection, or one stream of an HTTP/2 connection, whose client takes too long.
 ///
@@ -36,6 +38,8 @@ final class RequestWatch: WatchedConnection {
     /// Its last answer is on its way, and what still comes is not looked at.
     private var endsAt: NIODeadline?
     private var unread = UnreadAnswer()
+    /// The answer that is being sent goes on for as long as its client likes.
+    private var isStreaming = false
 
     init(_ channel: any Channel, isStream: Bool, in connections: OpenConnections, logger: Logger) {
         self.channel = channel
@@ -86,6 +90,22 @@ final class RequestWatch: WatchedConnection {
         if isRequestOpen, askedSince == nil { askedSince = channel.eventLoop.now }
     }
 
+    /// A part of an answer to a request that was passed on.
+    func sends(_ part: HTTPResponsePart) {
+        switch part {
+        case .head(let head): isStreaming = head.headerFields[.contentType] == "text/event-stream"
+        case .body: break
+        case .end:
+            isStreaming = false
+            answerEnded()
+        }
+    }
+
+    /// A client that ends its side takes no events any more.
+    func happened(_ event: Any) {
+        if isStreaming, case ChannelEvent.inputClosed? = event as? ChannelEvent { end("the client is gone") }
+    }
+
     func answerEnded() {
         if unanswered > 0 { unanswered -= 1 }
         answered &+= 1
@@ -109,6 +129,8 @@ final class RequestWatch: WatchedConnection {
         } else if !isStream, unread.isOver(limits.unread, channel, now) {
             // A stream does not say how much waits; the time of its request bounds it.
             end("the answer is not read")
+        } else if isStreaming {
+            (busySince, idleSince) = (nil, nil)
         } else if isRequestOpen || unanswered > 0 {
             lookAtRequest(now)
         } else if !isStream {

@@ -144,6 +144,7 @@ where Responder.Context == APIContext {
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        watch?.happened(event)
         // The server's order to end idle connections must not reach a connection that owes an answer.
         if case .idle = state {
             context.fireUserInboundEventTriggered(event)
@@ -251,7 +252,9 @@ where Responder.Context == APIContext {
     /// What answers a request that was passed on.
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let isOfLast = last != .none && passedOn == 1
-        switch unwrapOutboundIn(data) {
+        let part = unwrapOutboundIn(data)
+        watch?.sends(part)
+        switch part {
         case .head(var head)
         where head.status.kind != .informational && (isOfLast || parseError != nil || transport.isSecure):
             if isOfLast { head.headerFields[.connection] = "close" }
@@ -260,7 +263,6 @@ where Responder.Context == APIContext {
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .end:
             passedOn -= 1
-            watch?.answerEnded()
             guard isOfLast else { return context.write(data, promise: promise) }
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.cascade(to: promise)

@@ -52,6 +52,11 @@ extension OpenAPIOperation {
             switch answer {
             case .noContent: ["description": "Successful Response"]
             case .json(let schema): content(schema.json(operation: self, path: path), "Successful Response")
+            case .events:
+                [
+                    "description": "Events: thread, checkpoint, writes, pruned, deleted, missed",
+                    "content": ["text/event-stream": ["schema": ["type": "string"]]],
+                ]
             }
         let refusal = content(.reference(to: ResponseSchema.httpValidationError.rawValue), "Validation Error")
         let status = if case .noContent = answer { "204" } else { "200" }

@@ -8,6 +8,8 @@ struct OpenAPIOperation: Sendable {
         case noContent
         /// 200 with a body of this schema.
         case json(AnswerSchema)
+        /// 200 with server-sent events, for as long as both sides like.
+        case events
     }
 
     /// The name generated clients give it; the same as in the original document.
@@ -28,6 +30,11 @@ struct OpenAPIOperation: Sendable {
 
         static func path(_ name: String, _ schema: JSONValue) -> Parameter {
             Parameter(json: ["name": .string(JSONString(name)), "in": "path", "required": true, "schema": schema])
+        }
+
+        static func header(_ name: String, _ schema: JSONValue) -> Parameter {
+            Parameter(
+                json: ["name": .string(JSONString(name)), "in": "header", "required": false, "schema": schema])
         }
 
         static func query(_ name: String, _ schema: JSONValue) -> Parameter {

@@ -57,6 +57,16 @@ extension EncryptedStore: StoreMaintenance {
         try await base.probe()
     }
 
+    package var load: StoreLoad { base.load }
+
+    package func measure(then answer: @escaping @Sendable (Result<StoreSizes, StoreError>) -> Void) {
+        base.measure(then: answer)
+    }
+
+    package func countThreads(then answer: @escaping @Sendable (Result<Int?, StoreError>) -> Void) {
+        base.countThreads(then: answer)
+    }
+
     /// Looks for damage of the store's, then opens every value.
     package func verify(
         _ report: @escaping @Sendable (VerifyProgress) -> Void

@@ -18,6 +18,10 @@ struct Change: PostgresWork {
     let kind: Kind
     let operation: String
     let deadline: ContinuousClock.Instant
+    /// When it came.
+    let arrival: ContinuousClock.Instant
+    /// Whose call it is a part of, if that is measured.
+    let times = CallTimes.current
     /// Connections lost and transactions undone on its way.
     var attempts = 0
     /// Whether it may have happened already.
@@ -32,7 +36,8 @@ struct Change: PostgresWork {
         self.kind = kind
         self.operation = operation
         self.answer = answer
-        deadline = .now + PostgresLimits.patience
+        arrival = .now
+        deadline = arrival + PostgresLimits.patience
     }
 
     /// What may have happened is never said not to have.

@@ -48,6 +48,7 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
     /// Bytes that one batch sends, unless one work alone has more.
     private static var batchBytes: Int { 2 << 20 }
 
+    private let name: String
     private let target: ConnectionString
     private let batchLimit: Int
     private let perform: Perform
@@ -60,11 +61,18 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
     ///
     /// `@unchecked`: only the lane's own queue uses it.
     private final class Session: @unchecked Sendable {
-        var connection: PostgresConnection?
+        var connection: PostgresConnection? {
+            didSet {
+                isOpen.store(connection != nil, ordering: .relaxed)
+            }
+        }
+        /// For whoever looks on.
+        let isOpen = Atomic(false)
     }
 
     /// `batchLimit` is the most that one connection takes at once.
     init(_ name: String, _ target: ConnectionString, count: Int, batchLimit: Int, perform: @escaping Perform) {
+        self.name = name
         self.target = target
         self.batchLimit = batchLimit
         self.perform = perform
@@ -72,6 +80,15 @@ final class PostgresLanes<Work: PostgresWork>: Sendable {
         sessions = (0..<count).map { _ in Session() }
         watch = DispatchQueue(label: "milepost.postgres.\(name).watch")
         state = Mutex(State(idle: Array((0..<count).reversed())))
+    }
+
+    /// How many are open, and how many are at work.
+    var load: StoreLoad.Lane {
+        StoreLoad.Lane(
+            name: name,
+            open: sessions.count { $0.isOpen.load(ordering: .relaxed) },
+            busy: state.withLock { queues.count - $0.idle.count }
+        )
     }
 
     /// Takes the work in, or fails it at once, and returns immediately.

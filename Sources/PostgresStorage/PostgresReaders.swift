@@ -14,6 +14,9 @@ struct Read: PostgresWork {
     let finish: @Sendable (borrowing PostgresResult) throws -> Read?
     /// What to ask instead where a parameter is one that its type does not take.
     var alternative: (@Sendable () -> Read)?
+    /// Whose call it is a part of, if that is measured, and when it came.
+    var times = CallTimes.current
+    private let arrival = ContinuousClock.now
     private let refuse: @Sendable (StoreError) -> Void
 
     init(
@@ -36,6 +39,13 @@ struct Read: PostgresWork {
 
     func fail(_ error: StoreError) {
         refuse(error)
+    }
+
+    /// Notes that the answer is there, before it is given.
+    func noteAnswer(since start: ContinuousClock.Instant) {
+        guard let times else { return }
+        times.add(.queue, from: min(arrival, start), to: start)
+        times.add(.read, from: start, to: .now)
     }
 
     var byteCount: Int { statement.parameters.bytes.count }
@@ -62,6 +72,8 @@ final class PostgresReaders: Sendable {
         slow = PostgresLanes("slow", target, count: Self.slowCount, batchLimit: 1, perform: Self.performAlone)
     }
 
+    var lanes: [StoreLoad.Lane] { [quick.load, slow.load] }
+
     /// Returns at once; the read is answered on a thread of a connection.
     func add(_ read: Read) {
         (read.isAlone ? slow : quick).add(read)
@@ -87,12 +99,13 @@ final class PostgresReaders: Sendable {
                 let groups = asked.map { [$0.statement] }
                 let failures = try connection.run(groups, until: deadline) { group, _, result in
                     isDone[group] = true
-                    if let next = take(result, asked[group]) { reads.append(next) }
+                    if let next = take(result, asked[group], since: now) { reads.append(next) }
                 }
                 for (number, failure) in failures.enumerated() {
                     guard let failure, !isDone[number] else { continue }
                     let read = asked[number]
-                    if let other = failure.isAboutData ? read.alternative?() : nil {
+                    if var other = failure.isAboutData ? read.alternative?() : nil {
+                        other.times = read.times
                         reads.append(other)
                     } else if failure.isTransient {
                         outcome.unfinished.append(read)
@@ -134,6 +147,7 @@ final class PostgresReaders: Sendable {
         while let current = next {
             next = nil
             var isDone = false
+            let start = ContinuousClock.now
             let beginning = [PostgresStatement(begin)] + (read.isScan ? [PostgresStatement(scanSettings)] : [])
             let statements = (isBegun ? [] : beginning) + [current.statement]
             let failures: [PostgresFailure?]
@@ -141,7 +155,7 @@ final class PostgresReaders: Sendable {
                 failures = try connection.run([statements], until: deadline) { _, index, result in
                     guard index == statements.count - 1 else { return }
                     isDone = true
-                    next = take(result, current)
+                    next = take(result, current, since: start)
                 }
             } catch {
                 // What was answered is not asked again.
@@ -155,7 +169,8 @@ final class PostgresReaders: Sendable {
                 try connection.run(PostgresStatement(rollback), until: deadline)
                 isBegun = false
             }
-            if let other = failure.isAboutData ? current.alternative?() : nil {
+            if var other = failure.isAboutData ? current.alternative?() : nil {
+                other.times = read.times
                 next = other
             } else if failure.isTransient {
                 throw failure
@@ -179,9 +194,16 @@ final class PostgresReaders: Sendable {
     private static let commit = StatementText("commit_read", "COMMIT")
     private static let rollback = StatementText("rollback_read", "ROLLBACK")
 
-    private static func take(_ result: borrowing PostgresResult, _ read: Read) -> Read? {
+    private static func take(
+        _ result: borrowing PostgresResult,
+        _ read: Read,
+        since start: ContinuousClock.Instant
+    ) -> Read? {
+        read.noteAnswer(since: start)
         do {
-            return try read.finish(result)
+            var next = try read.finish(result)
+            next?.times = read.times
+            return next
         } catch {
             read.fail(StoreError(.corrupt, during: read.operation, detail: "a stored document is not JSON: \(error)"))
             return nil

@@ -18,7 +18,13 @@ package final class PostgresStore: Sendable {
     ///
     /// `isReadOnly`: nothing is brought up to date. Then the store is for reading whole threads and for verifying, also
     /// where LangGraph alone has been.
-    package init(_ target: ConnectionString, isReadOnly: Bool = false) throws(StoreOpenError) {
+    ///
+    /// `observer` is told what it does.
+    package init(
+        _ target: ConnectionString,
+        isReadOnly: Bool = false,
+        observer: (any StoreObserver)? = nil
+    ) throws(StoreOpenError) {
         self.target = target
         let connection = try PostgresSchema.connect(target)
         if isReadOnly {
@@ -28,7 +34,7 @@ package final class PostgresStore: Sendable {
             columns = PostgresColumns()
         }
         warnings = try PostgresSchema.warnings(connection, target)
-        writer = PostgresWriter(target)
+        writer = PostgresWriter(target, observer)
         readers = PostgresReaders(target)
         snapshots = PostgresSnapshots(target)
     }

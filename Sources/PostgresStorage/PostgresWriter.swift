@@ -51,18 +51,18 @@ final class PostgresWriter: Sendable {
         }
     }
 
-    init(_ target: ConnectionString) {
+    init(_ target: ConnectionString, _ observer: (any StoreObserver)?) {
         let held = HeldThreads()
         let single = PostgresLanes<Change>("single", target, count: Self.singleLanes, batchLimit: 1) {
-            Self.performSingle($0, $1)
+            Self.performSingle($0, $1, observer)
         }
         shared = PostgresLanes<Change>("shared", target, count: 1, batchLimit: Self.batchLimit) { connection, batch in
-            Self.performShared(connection, batch) { change, isLocked in
+            Self.performShared(connection, batch, observer) { change, isLocked in
                 Self.add(change, to: single, isLocked ? held : nil)
             }
         }
         deletions = PostgresLanes<Change>("deletion", target, count: Self.deletionLanes, batchLimit: 1) {
-            Self.performSingle($0, $1)
+            Self.performSingle($0, $1, observer)
         }
         self.single = single
         self.held = held
@@ -80,6 +80,8 @@ final class PostgresWriter: Sendable {
             shared.add(change)
         }
     }
+
+    var lanes: [StoreLoad.Lane] { [shared.load, single.load, deletions.load] }
 
     /// Finishes what was taken in; refuses what comes later.
     func close() async {
@@ -104,9 +106,10 @@ final class PostgresWriter: Sendable {
     private static func performShared(
         _ connection: PostgresConnection,
         _ batch: [Change],
+        _ observer: (any StoreObserver)?,
         _ separate: (_ change: Change, _ isLocked: Bool) -> Void
     ) -> PostgresOutcome<Change> {
-        guard let failure = execute(batch, connection) else {
+        guard let failure = execute(batch, connection, observer) else {
             for change in batch { change.answer(.success(())) }
             return PostgresOutcome()
         }
@@ -126,15 +129,16 @@ final class PostgresWriter: Sendable {
 
     private static func performSingle(
         _ connection: PostgresConnection,
-        _ batch: [Change]
+        _ batch: [Change],
+        _ observer: (any StoreObserver)?
     ) -> PostgresOutcome<Change> {
         var outcome = PostgresOutcome<Change>()
         for var change in batch {
-            var failure = execute([change], connection)
+            var failure = execute([change], connection, observer)
             if failure?.isAboutData == true {
                 // A number that jsonb does not take.
                 change.isRewritten = true
-                failure = execute([change], connection)
+                failure = execute([change], connection, observer)
             }
             guard let failure else {
                 change.answer(.success(()))
@@ -152,9 +156,37 @@ final class PostgresWriter: Sendable {
         return outcome
     }
 
-    /// One transaction; nil when it is committed.
-    private static func execute(_ batch: [Change], _ connection: PostgresConnection) -> PostgresFailure? {
-        let now = ContinuousClock.now
+    /// One transaction; nil when it is committed, which the observer and the changes' calls are told.
+    private static func execute(
+        _ batch: [Change],
+        _ connection: PostgresConnection,
+        _ observer: (any StoreObserver)?
+    ) -> PostgresFailure? {
+        let start = ContinuousClock.now
+        if let failure = attempt(batch, connection, now: start) {
+            observer?.commitFailed()
+            return failure
+        }
+        let end = ContinuousClock.now
+        for change in batch {
+            guard let times = change.times else { continue }
+            times.add(.queue, from: change.arrival, to: start)
+            times.add(.commit, from: start, to: end)
+        }
+        if let observer {
+            var report = CommitReport(
+                waits: batch.map { start - $0.arrival }, applying: nil, committing: end - start)
+            report.logicalBytes = batch.reduce(0) { $0 + $1.byteCount }
+            observer.committed(report)
+        }
+        return nil
+    }
+
+    private static func attempt(
+        _ batch: [Change],
+        _ connection: PostgresConnection,
+        now: ContinuousClock.Instant
+    ) -> PostgresFailure? {
         let isDeletion = batch.first?.isDeletion ?? false
         let limit = batch.map(\.deadline).min() ?? now
         let deadline = isDeletion ? now + PostgresLimits.deletion : max(limit, now + .seconds(1))

@@ -124,10 +124,10 @@ enum BlobChain {
         return step
     }
 
-    /// Stores a blob, unless its version is there: the first bytes stay, and false is returned.
+    /// Stores a blob and returns what is kept of it, unless its version is there: the first bytes stay, and nil is returned.
     ///
     /// A place that has become wrong, because another version came first, is chosen again.
-    static func insert(_ placed: Placed, _ key: RecentBlobs.Key, in snapshot: Snapshot) throws -> Bool {
+    static func insert(_ placed: Placed, _ key: RecentBlobs.Key, in snapshot: Snapshot) throws -> StoredBytes? {
         let db = snapshot.db
         var placed = placed
         if isChained(placed.blob) {
@@ -156,7 +156,7 @@ enum BlobChain {
                 parameters.bind(inPlace: payload)
             }
         }
-        return db.changesCount > 0
+        return db.changesCount > 0 ? placed.stored : nil
     }
 
     /// LangGraph's versions are numbers with leading zeros: the greatest is the newest, and any other would do too.

@@ -57,14 +57,18 @@ final class RecentBlobs: Sendable {
         var older: [Key: Entry] = [:]
         var youngerBytes = 0
 
-        mutating func add(_ entry: Entry, _ key: Key) {
+        /// Returns how many were forgotten for it.
+        mutating func add(_ entry: Entry, _ key: Key) -> Int {
+            var forgotten = 0
             let bytes = RecentBlobs.bytes(of: entry.blob, key)
             if youngerBytes + bytes > RecentBlobs.limit / 2 {
+                forgotten = older.count
                 older = younger
                 younger = [:]
                 youngerBytes = 0
             }
             if younger.updateValue(entry, forKey: key) == nil { youngerBytes += bytes }
+            return forgotten
         }
     }
 
@@ -79,22 +83,30 @@ final class RecentBlobs: Sendable {
     }
 
     private let halves = Mutex(Halves())
+    private let observer: (any StoreObserver)?
+
+    init(observer: (any StoreObserver)? = nil) {
+        self.observer = observer
+    }
 
     /// The blob, if the snapshot with this number sees it.
     func blob(_ key: Key, seenAt commit: Int) -> Blob? {
+        var forgotten = 0
         let entry: Entry? = halves.withLock { halves in
             if let found = halves.younger[key] { return found }
             guard let found = halves.older.removeValue(forKey: key) else { return nil }
-            halves.add(found, key)
+            forgotten = halves.add(found, key)
             return found
         }
+        if forgotten > 0 { observer?.evicted(forgotten) }
         return entry.flatMap { $0.commit <= commit ? $0.blob : nil }
     }
 
     /// Remembers a blob that every snapshot from `commit` on sees; a very large one is not remembered.
     func add(_ blob: Blob, _ key: Key, commit: Int) {
         guard Self.bytes(of: blob, key) <= Self.limit / 2 else { return }
-        halves.withLock { $0.add(Entry(blob: blob, commit: commit), key) }
+        let forgotten = halves.withLock { $0.add(Entry(blob: blob, commit: commit), key) }
+        if forgotten > 0 { observer?.evicted(forgotten) }
     }
 
     /// Forgets threads that have been deleted.

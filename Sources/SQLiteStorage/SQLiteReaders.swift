@@ -55,10 +55,18 @@ final class SQLiteReaders: Sendable {
         _ body: @escaping @Sendable (Snapshot) throws -> Value,
         then answer: @escaping @Sendable (Result<Value, StoreError>) -> Void
     ) {
+        let times = CallTimes.current
+        let arrival = times.map { _ in ContinuousClock.now }
         let read = Read(
             operation: operation,
             run: { snapshot in
-                answer(Result { try body(snapshot) }.mapError { StoreError($0, during: operation) })
+                let begin = arrival.map { _ in ContinuousClock.now }
+                let result = Result { try body(snapshot) }.mapError { StoreError($0, during: operation) }
+                if let times, let arrival, let begin {
+                    times.add(.queue, from: arrival, to: begin)
+                    times.add(.read, from: begin, to: .now)
+                }
+                answer(result)
             },
             refuse: { answer(.failure($0)) }
         )

@@ -13,16 +13,19 @@ extension SQLiteStore: DirectStore {
         then answer: @escaping @Sendable (Result<PutOutcome, StoreError>) -> Void
     ) {
         let operation = "put a checkpoint"
+        let times = CallTimes.current
         let stored = StoredCheckpoint.value(metadata: checkpoint.metadata, document: checkpoint.document)
         @Sendable func write(_ placed: [BlobChain.Placed]) {
             let insertion = Self.insertion(of: checkpoint, stored, placed)
             guard case .head = head else {
                 let effect = writer.effect({ ThreadChange(checkpoint) })
-                return writer.perform(operation, telling: effect, insertion) { answer($0.map { .stored }) }
+                return writer.perform(operation, telling: effect, times: times, insertion) {
+                    answer($0.map { .stored })
+                }
             }
             let outcome = Mutex(PutOutcome.stored)
             let effect = writer.effect({ outcome.withLock { $0 == .stored } ? ThreadChange(checkpoint) : nil })
-            writer.perform(operation, telling: effect) { transaction in
+            writer.perform(operation, telling: effect, times: times) { transaction in
                 let found = try Self.checkpoint(
                     in: checkpoint.key.thread, checkpoint.key.namespace, nil, transaction.db)
                 let isAllowed = head.allows(checkpoint, head: found?.checkpoint)
@@ -56,10 +59,12 @@ extension SQLiteStore: DirectStore {
         { transaction in
             let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
             try insert(checkpoint, stored, thread: thread, in: transaction.db)
+            transaction.kept(stored, logical: checkpoint.document.bytes.count + checkpoint.metadata.bytes.count)
             try arrived(checkpoint.key, transaction)
             for placed in blobs {
                 let key = RecentBlobs.Key(thread, checkpoint.key.namespace, placed.blob)
-                guard try BlobChain.insert(placed, key, in: transaction.snapshot) else { continue }
+                guard let kept = try BlobChain.insert(placed, key, in: transaction.snapshot) else { continue }
+                transaction.kept(kept, logical: placed.blob.bytes?.count ?? 0)
                 transaction.stored(RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes), key)
             }
         }

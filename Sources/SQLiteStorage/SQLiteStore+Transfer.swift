@@ -66,7 +66,8 @@ extension SQLiteStore: ThreadTransfer {
                 try alone
                 ?? BlobChain.place(blob, thread: number, namespace: namespace, in: transaction.snapshot)
             let key = RecentBlobs.Key(number, namespace, blob)
-            guard try BlobChain.insert(placed, key, in: transaction.snapshot) else { return }
+            guard let kept = try BlobChain.insert(placed, key, in: transaction.snapshot) else { return }
+            transaction.kept(kept, logical: blob.bytes?.count ?? 0)
             transaction.stored(RecentBlobs.Blob(type: blob.type, bytes: blob.bytes), key)
         }
     }

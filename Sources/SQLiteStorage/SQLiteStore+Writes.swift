@@ -42,7 +42,9 @@ extension SQLiteStore {
             for task in tasks {
                 try task.insert(checkpoint, with: statement)
                 if transaction.db.changesCount == 0 {
-                    try merge(task, into: checkpoint, policy, transaction.db)
+                    try merge(task, into: checkpoint, policy, transaction)
+                } else {
+                    task.noteKept(transaction)
                 }
             }
         }
@@ -73,8 +75,9 @@ extension SQLiteStore {
         _ task: TaskWrites,
         into checkpoint: CheckpointKey,
         _ policy: WriteConflictPolicy,
-        _ db: Database
+        _ transaction: SQLiteWriter.Transaction
     ) throws {
+        let db = transaction.db
         let find = try db.cachedStatement(
             sql: """
                 SELECT write, encoding, payload FROM writes
@@ -100,6 +103,7 @@ extension SQLiteStore {
         }
         let update = try db.cachedStatement(sql: "UPDATE writes SET encoding = ?, payload = ? WHERE write = ?")
         let value = TaskWrites.value(ofEncoded: merged)
+        transaction.kept(value, logical: merged.count)
         try value.payload.withBytes { payload in
             try update.run { parameters in
                 parameters.bind(value.encoding.rawValue)
@@ -150,6 +154,7 @@ struct TaskWrites: Sendable {
     let id: Identifier
     let writes: [PendingWrite]
     private let value: StoredBytes
+    private let encodedCount: Int
 
     private static let smallestFrame = 400
     private static let largestFrame = 128 << 10
@@ -158,7 +163,9 @@ struct TaskWrites: Sendable {
     init(_ writes: [PendingWrite]) {
         id = writes[0].taskID
         self.writes = writes
-        value = Self.value(ofEncoded: StoredWrites.encoded(writes))
+        let encoded = StoredWrites.encoded(writes)
+        encodedCount = encoded.count
+        value = Self.value(ofEncoded: encoded)
     }
 
     /// Short ones are kept as they came: there are many, and compressing them would gain little.
@@ -183,6 +190,10 @@ struct TaskWrites: Sendable {
             }
         }
         return tasks.map { TaskWrites(StoredWrites.merged([], with: $0, onConflict: policy)) }
+    }
+
+    func noteKept(_ transaction: SQLiteWriter.Transaction) {
+        transaction.kept(value, logical: encodedCount)
     }
 
     /// Binds seven parameters: a checkpoint, the task, an encoding and a payload.

@@ -21,15 +21,17 @@ package final class SQLiteStore: Sendable {
     /// Opens the file at `path`, making it when there is none, and brings its layout up to date.
     ///
     /// Takes an exclusive lock: one process has a store open at a time.
-    package init(path: String) throws(StoreOpenError) {
+    ///
+    /// `observer` is told what it does.
+    package init(path: String, observer: (any StoreObserver)? = nil) throws(StoreOpenError) {
         // Two names of one file must take one lock, also a link to a file that is still to be made.
         if Self.isLink(path) { try SQLiteConnection.createFile(at: path) }
         let path = Self.resolved(path)
         let lock = try StoreLock(for: path)
         do {
-            let (recent, commits) = (RecentBlobs(), CommitClock())
+            let (recent, commits) = (RecentBlobs(observer: observer), CommitClock())
             database = try SQLiteConnection.writer(path: path)
-            writer = try SQLiteWriter(database, recent, commits)
+            writer = try SQLiteWriter(database, recent, commits, observer)
             readers = try SQLiteReaders(path: path, count: Self.readerCount, recent, commits)
         } catch let error as StoreOpenError {
             throw error

@@ -28,6 +28,12 @@ final class SQLiteWriter: Sendable {
             consequences.stored.append((blob, key))
         }
 
+        /// Called when a value was stored that came as `logical` bytes.
+        func kept(_ value: StoredBytes, logical: Int) {
+            consequences.logicalBytes += logical
+            consequences.storedBytes += value.payload?.count ?? 0
+        }
+
         /// Called when rows of a thread go; its number is nil when it has none.
         func forget(_ thread: ThreadKey, _ number: Int64?) {
             threads.forget(thread)
@@ -55,6 +61,8 @@ final class SQLiteWriter: Sendable {
     fileprivate final class Consequences {
         var stored: [(blob: RecentBlobs.Blob, key: RecentBlobs.Key)] = []
         var deleted: Set<Int64> = []
+        var logicalBytes = 0
+        var storedBytes = 0
     }
 
     private struct Change {
@@ -64,6 +72,10 @@ final class SQLiteWriter: Sendable {
         /// Whether anything was followed when it was taken in.
         var isFollowed = false
         let answer: @Sendable (Outcome) -> Void
+        /// Whose call it is a part of, if that is measured.
+        let times: CallTimes?
+        /// When it came; nil when nobody wants to know.
+        let arrival: ContinuousClock.Instant?
     }
 
     /// What followers are told of a change once it is durable.
@@ -93,12 +105,23 @@ final class SQLiteWriter: Sendable {
     private let recent: RecentBlobs
     private let commits: CommitClock
     let feed = ChangeFeed()
+    private let observer: (any StoreObserver)?
 
-    init(_ database: DatabaseQueue, _ recent: RecentBlobs, _ commits: CommitClock) throws {
+    init(
+        _ database: DatabaseQueue,
+        _ recent: RecentBlobs,
+        _ commits: CommitClock,
+        _ observer: (any StoreObserver)?
+    ) throws {
         self.database = database
         self.recent = recent
         self.commits = commits
-        memory = try database.writeWithoutTransaction { OnWriter(try Memory($0)) }
+        self.observer = observer
+        memory = try database.writeWithoutTransaction { db in
+            let memory = try Memory(db)
+            if let observer { FlushClock.watch(db, observer) }
+            return OnWriter(memory)
+        }
     }
 
     /// Runs `apply` in a transaction and returns when that is durable.
@@ -115,13 +138,19 @@ final class SQLiteWriter: Sendable {
     }
 
     /// The same for a caller that has no task: `answer` is called on the writer's thread and must not hold it up.
+    ///
+    /// `times` are those of the call, for a caller on a thread where they are not bound.
     func perform(
         _ operation: String,
         telling: Telling = .nothing,
+        times: CallTimes? = .current,
         _ apply: @escaping @Sendable (Transaction) throws -> Void,
         then answer: @escaping @Sendable (Outcome) -> Void
     ) {
-        enqueue(Change(operation: operation, apply: apply, telling: telling, answer: answer))
+        let arrival = times == nil && observer == nil ? nil : ContinuousClock.now
+        enqueue(
+            Change(
+                operation: operation, apply: apply, telling: telling, answer: answer, times: times, arrival: arrival))
     }
 
     /// Transactions committed so far.
@@ -183,8 +212,11 @@ final class SQLiteWriter: Sendable {
     }
 
     private func commit(_ batch: [Change]) {
-        switch transaction(batch) {
+        var timing = Timing()
+        let outcome = transaction(batch, &timing)
+        switch outcome {
         case .committed(let consequences):
+            report(batch, timing, consequences)
             recent.forget(consequences.deleted)
             for (blob, key) in consequences.stored {
                 recent.add(blob, key, commit: commits.seenByAll)
@@ -195,10 +227,12 @@ final class SQLiteWriter: Sendable {
                 change.answer(.success(()))
             }
         case .changeFailed where batch.count > 1:
+            observer?.commitFailed()
             for change in batch {
                 commit([change])
             }
         case .changeFailed(let error), .commitFailed(let error):
+            observer?.commitFailed()
             for change in batch {
                 change.answer(.failure(StoreError(error, during: change.operation)))
             }
@@ -217,6 +251,32 @@ final class SQLiteWriter: Sendable {
         if isUntold { feed.publishMissed() }
     }
 
+    /// When a transaction began, when its changes were applied, and when it was durable.
+    private struct Timing {
+        let begin = ContinuousClock.now
+        var applied = ContinuousClock.now
+        var end = ContinuousClock.now
+    }
+
+    /// Tells who wants to know what the transaction took.
+    private func report(_ batch: [Change], _ timing: Timing, _ consequences: Consequences) {
+        for change in batch {
+            guard let times = change.times, let arrival = change.arrival else { continue }
+            times.add(.queue, from: arrival, to: timing.begin)
+            times.add(.apply, from: timing.begin, to: timing.applied)
+            times.add(.commit, from: timing.applied, to: timing.end)
+        }
+        guard let observer else { return }
+        var report = CommitReport(
+            waits: batch.compactMap { $0.arrival.map { timing.begin - $0 } },
+            applying: timing.applied - timing.begin,
+            committing: timing.end - timing.applied
+        )
+        report.logicalBytes = consequences.logicalBytes
+        report.storedBytes = consequences.storedBytes
+        observer.committed(report)
+    }
+
     private enum TransactionOutcome {
         case committed(Consequences)
         /// Nothing of the transaction took effect, and running its changes again is safe.
@@ -226,7 +286,7 @@ final class SQLiteWriter: Sendable {
         case commitFailed(any Error)
     }
 
-    private func transaction(_ batch: [Change]) -> TransactionOutcome {
+    private func transaction(_ batch: [Change], _ timing: inout Timing) -> TransactionOutcome {
         var isApplied = false
         let consequences = Consequences()
         commits.begin()
@@ -250,9 +310,11 @@ final class SQLiteWriter: Sendable {
                         }
                     }
                     isApplied = true
+                    timing.applied = .now
                     return .commit
                 }
             }
+            timing.end = .now
             return .committed(consequences)
         } catch {
             memory.value.threads.forgetAll()

@@ -18,6 +18,15 @@ package protocol StoreMaintenance: Sendable {
         _ report: @escaping @Sendable (VerifyProgress) -> Void
     ) async throws(StoreError) -> StoreVerification
 
+    /// What it knows of itself without asking its database; cheap.
+    var load: StoreLoad { get }
+
+    /// Says how large it is, as one of its reads; `answer` is called on a thread of the store's.
+    func measure(then answer: @escaping @Sendable (Result<StoreSizes, StoreError>) -> Void)
+
+    /// Says how many threads it has, or about how many, as one of its reads; nil where that would cost too much.
+    func countThreads(then answer: @escaping @Sendable (Result<Int?, StoreError>) -> Void)
+
     /// Finishes what was accepted, refuses what comes later with `closed`, and releases files and connections.
     /// A second call does nothing.
     func close() async
@@ -26,6 +35,19 @@ package protocol StoreMaintenance: Sendable {
 extension StoreMaintenance {
     /// A store that sets itself up has none.
     package var warnings: [String] { [] }
+
+    /// A store without files and connections has nothing to say.
+    package var load: StoreLoad { StoreLoad() }
+
+    /// A store without files has no sizes.
+    package func measure(then answer: @escaping @Sendable (Result<StoreSizes, StoreError>) -> Void) {
+        answer(.success(StoreSizes()))
+    }
+
+    /// Not counted.
+    package func countThreads(then answer: @escaping @Sendable (Result<Int?, StoreError>) -> Void) {
+        answer(.success(nil))
+    }
 
     /// What is damaged, for a caller that does not wait for long: see `verify(_:)`.
     package func verify() async throws(StoreError) -> [StoreDamage] {

@@ -1,0 +1,51 @@
+import Synchronization
+
+/// Where the time of one call went: bound around the call, and filled in by the store that it comes to.
+///
+/// Works for a caller without a task too. A store reads `current` when it is asked, on the caller's thread, and adds to it
+/// from its own threads, at the latest before it answers.
+package final class CallTimes: Sendable {
+    /// Those of the call that is being made; nil when nobody wants to know.
+    @TaskLocal package static var current: CallTimes?
+
+    /// A part of a call.
+    package enum Step: String, CaseIterable, Sendable {
+        /// From the request's head to the end of its body.
+        case receive
+        /// Waiting for the store: for the writer, or for one of the readers.
+        case queue
+        /// Applying the transaction that the change was in, those of others among it.
+        case apply
+        /// Making that transaction durable; over PostgreSQL all of it.
+        case commit
+        /// Being answered by a reader.
+        case read
+    }
+
+    /// When a part began first, and what all its times come to.
+    package struct Time: Hashable, Sendable {
+        package let start: ContinuousClock.Instant
+        package var duration: Duration
+    }
+
+    private let times = Mutex<[(step: Step, time: Time)]>([])
+
+    package init() {}
+
+    /// Adds to a part; a call may come to the store more than once.
+    package func add(_ step: Step, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) {
+        let duration = end - start
+        times.withLock { times in
+            if let place = times.firstIndex(where: { $0.step == step }) {
+                times[place].time.duration += duration
+            } else {
+                times.append((step, Time(start: start, duration: duration)))
+            }
+        }
+    }
+
+    /// Nil for a part that the call did not have.
+    package subscript(step: Step) -> Time? {
+        times.withLock { times in times.first { $0.step == step }?.time }
+    }
+}

@@ -29,11 +29,38 @@ package struct Credentials: Sendable {
 ///
 /// The client learns none of it but the status.
 package struct AuthenticationFailure: Error, Hashable, Sendable {
+    /// For the metrics: one of a short list.
+    package enum Kind: String, Sendable {
+        /// No credential was sent.
+        case missing
+        /// What was sent cannot be a credential, or not one for this server.
+        case invalid
+        /// It looks like one, and nobody knows it.
+        case unknown
+        case expired
+        case revoked
+        /// Somebody else was asked, and refused.
+        case refused
+        /// Somebody else would have had to be asked, and did not answer.
+        case unavailable
+    }
+
+    package let kind: Kind
     /// For the audit log: a few plain words without anything that the client sent, such as `the key has expired`.
     package let reason: String
 
-    package init(_ reason: String) {
+    package init(_ reason: String, _ kind: Kind = .invalid) {
+        self.kind = kind
         self.reason = reason
+    }
+
+    /// The reason says it all.
+    package static func == (one: AuthenticationFailure, other: AuthenticationFailure) -> Bool {
+        one.reason == other.reason
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(reason)
     }
 }
 
@@ -41,6 +68,9 @@ package struct AuthenticationFailure: Error, Hashable, Sendable {
 package protocol AuthenticationMode: Sendable {
     /// For the audit log: `key`, `jwt`, `mtls`, `agentex`.
     var name: String { get }
+
+    /// How many known callers were forgotten so far to make room for others.
+    var evictionCount: Int { get }
 
     /// Whether the request has a credential of this mode, good or bad.
     ///
@@ -54,4 +84,9 @@ package protocol AuthenticationMode: Sendable {
 
     /// Who the caller is.
     func principal(for credentials: Credentials) async -> Result<Principal, AuthenticationFailure>
+}
+
+extension AuthenticationMode {
+    /// For a mode that remembers nobody.
+    package var evictionCount: Int { 0 }
 }

@@ -31,6 +31,11 @@ package struct Authenticator: Sendable {
         modes.map(\.name).joined(separator: ", ")
     }
 
+    /// How many known callers each mode has forgotten to make room for others, by its name.
+    package var evictionCounts: [(mode: String, count: Int)] {
+        modes.map { ($0.name, $0.evictionCount) }
+    }
+
     /// What can be said without waiting, with no effect on the throttle; nil when it takes `authenticate`.
     package func authenticateAtOnce(_ credentials: Credentials) -> Result<Principal, AuthenticationFailure>? {
         guard let mode = mode(for: credentials) else { return .failure(Self.none) }
@@ -57,7 +62,7 @@ package struct Authenticator: Sendable {
         }
     }
 
-    private static let none = AuthenticationFailure("no credential was sent")
+    private static let none = AuthenticationFailure("no credential was sent", .missing)
 
     private func mode(for credentials: Credentials) -> (any AuthenticationMode)? {
         modes.first { $0.recognises(credentials) }

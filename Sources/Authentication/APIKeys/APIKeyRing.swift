@@ -51,11 +51,11 @@ package final class APIKeyRing: AuthenticationMode {
     private func principal(_ sent: SentKeys) throws(AuthenticationFailure) -> Principal {
         let key = try sent.key()
         let table = state.withLock { $0.table }
-        guard let record = table.record(of: key.hash) else { throw AuthenticationFailure("no such key") }
+        guard let record = table.record(of: key.hash) else { throw AuthenticationFailure("no such key", .unknown) }
         switch record.state(at: now()) {
         case .active: return record.principal
-        case .expired: throw AuthenticationFailure("the key \(record.id) has expired")
-        case .revoked: throw AuthenticationFailure("the key \(record.id) is revoked")
+        case .expired: throw AuthenticationFailure("the key \(record.id) has expired", .expired)
+        case .revoked: throw AuthenticationFailure("the key \(record.id) is revoked", .revoked)
         }
     }
 }
@@ -105,7 +105,7 @@ private struct SentKeys {
     var isAny: Bool { !texts.isEmpty }
 
     func key() throws(AuthenticationFailure) -> APIKey {
-        guard let text = texts.first else { throw AuthenticationFailure("no key was sent") }
+        guard let text = texts.first else { throw AuthenticationFailure("no key was sent", .missing) }
         guard !isRepeated else { throw AuthenticationFailure("a header that has a key was sent twice") }
         guard texts.allSatisfy({ $0 == text }) else { throw AuthenticationFailure("several keys were sent") }
         do throws(APIKey.Flaw) {

@@ -40,6 +40,8 @@ package final class AgentexMode: AuthenticationMode {
         state = Mutex(State(cache: PrincipalCache(provider.limits)))
     }
 
+    package var evictionCount: Int { state.withLock { $0.cache.evictionCount } }
+
     package func recognises(_ credentials: Credentials) -> Bool { true }
 
     package func principalAtOnce(for credentials: Credentials) -> Result<Principal, AuthenticationFailure>? {

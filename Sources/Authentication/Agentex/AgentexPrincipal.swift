@@ -61,12 +61,12 @@ struct AgentexPrincipal: Sendable {
 }
 
 extension AuthenticationFailure {
-    static let providerRefused = AuthenticationFailure("the Agentex provider refused")
+    static let providerRefused = AuthenticationFailure("the Agentex provider refused", .refused)
 
     static let unsendable = AuthenticationFailure("a header has a control character")
 
     /// Its reason begins with `the Agentex provider could not be asked`: the caller may be whoever it says.
     static func providerNotAsked(_ reason: String) -> AuthenticationFailure {
-        AuthenticationFailure("the Agentex provider could not be asked: \(reason)")
+        AuthenticationFailure("the Agentex provider could not be asked: \(reason)", .unavailable)
     }
 }

@@ -17,6 +17,8 @@ struct PrincipalCache: Sendable {
     private var order: [[UInt8]] = []
     private var first = 0
     private(set) var bytes = 0
+    /// How many went to make room for others, before they expired.
+    private(set) var evictionCount = 0
 
     init(_ limits: AgentexLimits) {
         lifetime = limits.principalLifetime
@@ -36,7 +38,10 @@ struct PrincipalCache: Sendable {
         while first < order.count, let oldest = entries[order[first]], oldest.expiry <= now { removeOldest() }
         let size = Self.size(of: principal)
         guard entries[key] == nil, now < start + lifetime, maximumCount > 0, size <= maximumBytes else { return }
-        while count >= maximumCount || bytes + size > maximumBytes { removeOldest() }
+        while count >= maximumCount || bytes + size > maximumBytes {
+            removeOldest()
+            evictionCount += 1
+        }
         entries[key] = Entry(principal: principal, expiry: start + lifetime)
         order.append(key)
         bytes += size

@@ -29,7 +29,7 @@ package final class ClientCertificateMode: AuthenticationMode {
             Set(credentials.certificateNames.compactMap { state.principals[$0] })
         }
         guard let principal = found.first else {
-            return .failure(AuthenticationFailure("no name of the certificate is known"))
+            return .failure(AuthenticationFailure("no name of the certificate is known", .unknown))
         }
         guard found.count == 1 else {
             return .failure(AuthenticationFailure("the names of the certificate stand for different callers"))

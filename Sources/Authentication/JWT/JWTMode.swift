@@ -23,6 +23,7 @@ package struct JWTMode: AuthenticationMode {
     }
 
     package let name = "jwt"
+    package var evictionCount: Int { keys.current?.verified.withLock { $0.evictionCount } ?? 0 }
     private let settings: JWTSettings
     private let keys: IssuerKeys
     private let source: Source
@@ -111,9 +112,9 @@ package struct JWTMode: AuthenticationMode {
     }
 
     private var unknownKey: AuthenticationFailure {
-        AuthenticationFailure(
-            keys.current == nil ? "the issuer's keys are not known" : "the token's key is not one of the issuer's"
-        )
+        keys.current == nil
+            ? AuthenticationFailure("the issuer's keys are not known", .unavailable)
+            : AuthenticationFailure("the token's key is not one of the issuer's", .unknown)
     }
 
     private func verdict(on token: [UInt8], isInHaste: Bool = false) throws(AuthenticationFailure) -> Verdict {

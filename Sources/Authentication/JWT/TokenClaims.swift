@@ -53,7 +53,7 @@ struct TokenClaims {
     /// When the token expires, if it is valid now.
     private static func checkDates(_ claims: JSONValue, now: Double) throws(AuthenticationFailure) -> Double {
         guard let expiry = try date(claims["exp"]) else { throw AuthenticationFailure("the token never expires") }
-        guard now < expiry + leeway else { throw AuthenticationFailure("the token has expired") }
+        guard now < expiry + leeway else { throw AuthenticationFailure("the token has expired", .expired) }
         if let start = try date(claims["nbf"]), start > now + leeway {
             throw AuthenticationFailure("the token is not valid yet")
         }

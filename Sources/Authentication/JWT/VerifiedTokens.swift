@@ -19,6 +19,8 @@ package struct VerifiedTokens: Sendable {
     /// The digests in the order they came, in a ring.
     private var slots: [SHA256Digest] = []
     private var nextSlot = 0
+    /// How many went to make room for others.
+    private(set) var evictionCount = 0
 
     package init(capacity: Int = 10_000) {
         self.capacity = capacity
@@ -40,7 +42,10 @@ package struct VerifiedTokens: Sendable {
         } else {
             let oldest = slots[nextSlot]
             // It may have come again since, and have a later slot.
-            if entries[oldest]?.slot == nextSlot { entries[oldest] = nil }
+            if entries[oldest]?.slot == nextSlot {
+                entries[oldest] = nil
+                evictionCount += 1
+            }
             slots[nextSlot] = digest
         }
         let validity = now..<min(expiry, now + Self.lifetime)

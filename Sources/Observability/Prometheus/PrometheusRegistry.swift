@@ -24,6 +24,12 @@ package final class PrometheusRegistry: Sendable {
         families.withLock { Array($0.values) }.sorted { $0.name.name < $1.name.name }
     }
 
+    /// Of a counter without labels; nil when there is none.
+    func value(of name: MetricName) -> Double? {
+        let series = families.withLock { $0[name.name]?.series[""] }
+        return if case .counter(let counter)? = series { counter.value } else { nil }
+    }
+
     func counter(_ name: String, _ labels: [(String, String)]) -> CounterSeries {
         let series = series(name, labels, .counter) { _ in .counter(CounterSeries()) }
         return if case .counter(let found)? = series { found } else { CounterSeries() }

@@ -9,6 +9,8 @@ package struct APIContext: RequestContext {
     package var requestID = ""
     /// Who asks; nil until that has been found out.
     package var principal: Principal?
+    /// When the request's head came; nil for now.
+    var start: ContinuousClock.Instant?
     /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
     var isBodyCounted = false
 

@@ -1,4 +1,5 @@
 package import Authentication
+import Checkpoints
 package import HTTPTypes
 import Hummingbird
 import JSON
@@ -66,7 +67,9 @@ package struct Endpoint: Sendable {
         self.operation = operation
         self.handle = { request, context, reservation in
             let caller = context.caller
+            let start = CallTimes.current.map { _ in ContinuousClock.now }
             let bytes = try await schema.collect(request, upTo: rules.limits.bodyBytes, counting: &reservation)
+            if let start { CallTimes.current?.add(.receive, from: start, to: .now) }
             let body: Body
             do {
                 body = try schema.read(bytes, of: request)

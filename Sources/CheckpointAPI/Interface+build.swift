@@ -88,12 +88,15 @@ package func buildInterface(
     access: AccessControl? = nil,
     events: EventStreams = EventStreams(),
     warning: String? = nil,
+    observation: Observation = Observation(),
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {
     let access = access ?? .forEverybody
     let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access, events: events))
-    let endpoints = calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
-    let log = RequestLog(logger: logger)
+    let endpoints =
+        calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
+        + (observation.metrics.map { [.metrics($0)] } ?? [])
+    let log = RequestLog(logger: logger, calls: endpoints, observation)
     let budget = BodyBudget(limit: limits.inFlightBytes)
 
     let router = Router(context: APIContext.self)

@@ -1,9 +1,8 @@
 import CheckpointAPI
 import Checkpoints
-import Glibc
 import Hummingbird
 import Logging
-import NIOCore
+import Metrics
 import Observability
 import ServiceLifecycle
 import UnixSignals
@@ -14,10 +13,12 @@ struct Server {
     private static let drainLimit = Duration.seconds(10)
 
     private let configuration: ServerConfiguration
+    private let metrics: ServerMetrics
     private let logger: Logger
 
     init(_ configuration: ServerConfiguration) {
         self.configuration = configuration
+        metrics = ServerMetrics(version: Version.current)
         let handler = LineLogHandler(format: configuration.logFormat, level: configuration.logLevel)
         logger = Logger(label: "milepost") { _ in handler }
     }
@@ -25,9 +26,11 @@ struct Server {
     /// Returns when a signal ended the server and everything accepted is stored.
     func run() async throws {
         ProcessMemory.returnFreedMegabytes()
+        // What libraries count is on the page too.
+        MetricsSystem.bootstrap(metrics.factory)
         let store: any ThreadStore & StoreMaintenance
         do {
-            store = try await configuration.store.open(keys: configuration.encryption.read())
+            store = try await configuration.store.open(keys: configuration.encryption.read(), metrics: metrics)
         } catch let error as StoreOpenError {
             throw StartError.machine(error.description)
         }
@@ -35,7 +38,7 @@ struct Server {
             logger.warning("the store is not safe as it is set up", metadata: ["warning": .string(warning)])
         }
         do {
-            let access = try await ServerAccess(configuration.access, logger: logger)
+            let access = try await ServerAccess(configuration.access, metrics: metrics, logger: logger)
             do {
                 try await serve(store, access)
             } catch {
@@ -58,21 +61,27 @@ struct Server {
             limits: configuration.limits,
             access: access.control,
             warning: warning,
+            observation: Observation(metrics: metrics, slowCall: configuration.observation.slowCall),
             logger: logger
         )
         let tls = try certificates()
+        let connections = OpenConnections(limits: connectionLimits())
+        metrics.show(connections, interface.budget)
+        let announcement = Announcement(needsMetrics: configuration.observation.metrics != nil) {
+            announce($0, $1, access)
+        }
         let application = Application(
             responder: interface.responder,
             server: interface.server(
-                connections: OpenConnections(limits: connectionLimits()), tls: tls, logger: libraryLogger),
+                connections: connections, tls: tls, logger: libraryLogger),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port)
             ),
-            onServerRunning: { announce($0, access) },
+            onServerRunning: { announcement.serverRuns($0.localAddress?.port) },
             logger: libraryLogger
         )
         var group = ServiceGroupConfiguration(
-            services: [.init(service: application)]
+            services: [.init(service: application)] + metricsListener(announcement)
                 + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])
                 // The first to end: streams would go on for as long as their clients like.
                 + [Upkeep { await interface.events.run() }]).map { .init(service: $0) },
@@ -82,14 +91,15 @@ struct Server {
         group.maximumGracefulShutdownDuration = Self.drainLimit
         do {
             try await ServiceGroup(configuration: group).run()
-        } catch let error as IOError {
-            throw StartError.machine(sentence(for: error))
-        } catch let error as SocketAddressError.UnknownHost {
-            throw StartError.machine(
-                "host '\(error.host)' cannot be looked up (\(error.errorDescription)); "
-                    + "give --host an address of this machine, such as 127.0.0.1, or a name that has one"
-            )
+        } catch {
+            throw configuration.listener.startError(for: error)
         }
+    }
+
+    private func metricsListener(_ announcement: Announcement) -> [ServiceGroupConfiguration.ServiceConfiguration] {
+        guard let listener = configuration.observation.metrics else { return [] }
+        let service = MetricsListener(listener, metrics, logger: libraryLogger) { announcement.metricsRun($0) }
+        return [.init(service: service)]
     }
 
     private func certificates() throws(StartError) -> TLSCertificates? {
@@ -129,30 +139,21 @@ struct Server {
         return logger
     }
 
-    private func announce(_ channel: any Channel, _ access: ServerAccess) {
+    private func announce(_ port: Int?, _ metricsPort: Int?, _ access: ServerAccess) {
         ProcessMemory.returnStartPages()
         if let warning = configuration.exposure.warning {
             logger.warning("anybody may do anything", metadata: ["warning": .string(warning)])
         }
-        logger.notice(
-            "listening",
-            metadata: [
-                "url":
-                    "\(configuration.tls == nil ? "http" : "https")://\(configuration.authority(port: channel.localAddress?.port ?? configuration.port))",
-                "store": .string(configuration.store.description),
-                "authentication": .string(configuration.exposure.warning ?? access.description),
-                "version": .string(Version.current),
-            ]
-        )
-    }
-
-    private func sentence(for error: IOError) -> String {
-        let address = configuration.authority(port: configuration.port)
-        return switch error.errnoCode {
-        case EADDRINUSE: "\(address) is in use by another program; stop that one, or give this one another --port"
-        case EADDRNOTAVAIL: "\(address) is not an address of this machine; give --host one that is, such as 127.0.0.1"
-        case EACCES: "this user may not listen on \(address); give a --port above 1023"
-        default: "cannot listen on \(address) (\(error)); check --host and --port"
+        let listener = configuration.listener
+        var metadata: Logger.Metadata = [
+            "url": "\(configuration.tls == nil ? "http" : "https")://\(listener.authority(port: port))",
+            "store": .string(configuration.store.description),
+            "authentication": .string(configuration.exposure.warning ?? access.description),
+            "version": .string(Version.current),
+        ]
+        if let metrics = configuration.observation.metrics {
+            metadata["metrics"] = "http://\(metrics.authority(port: metricsPort))/metrics"
         }
+        logger.notice("listening", metadata: metadata)
     }
 }

@@ -1,6 +1,7 @@
 import Authentication
 import CheckpointAPI
 import Logging
+import Observability
 import ServiceLifecycle
 import SystemPackage
 
@@ -14,7 +15,7 @@ struct ServerAccess {
     /// For the log: which credentials are taken.
     let description: String
 
-    init(_ configuration: AccessConfiguration, logger: Logger) async throws(StartError) {
+    init(_ configuration: AccessConfiguration, metrics: ServerMetrics, logger: Logger) async throws(StartError) {
         let audit = try Self.audit(configuration, logger)
         var modes: [any AuthenticationMode] = []
         var authorizer: AgentexAuthorizer?
@@ -50,8 +51,10 @@ struct ServerAccess {
             authorizer: authorizer,
             rates: rate > 0 ? TokenBuckets(perSecond: rate, burst: 2 * rate) : nil,
             audit: audit,
-            isBehindProxy: configuration.isBehindProxy
+            isBehindProxy: configuration.isBehindProxy,
+            metrics: metrics.access
         )
+        metrics.show(control)
     }
 
     /// Lets go of what is connected to others.

@@ -103,7 +103,9 @@ struct ServerConfigurationTests {
         #expect(configuration.retention.last == 5)
         #expect(configuration.retention.file == "r.json")
         #expect(configuration.retention.interval == .seconds(90))
-        #expect(configuration.observation.metrics == .init(host: "::1", port: 9_090))
+        #expect(
+            configuration.observation.metrics
+                == Listener(host: "::1", port: 9_090, hostOption: "--metrics-host", portOption: "--metrics-port"))
         #expect(configuration.observation.tracesURL == "http://[::1]:4318/v1/traces")
         #expect(configuration.observation.tracesPercent == 10)
         #expect(configuration.observation.slowCall == .milliseconds(250))
@@ -233,9 +235,9 @@ struct ServerConfigurationTests {
 
     @Test("a host and port are written as in a URL")
     func authority() async throws {
-        #expect(try await read().authority(port: 1) == "127.0.0.1:1")
-        #expect(try await read(["--host", "::1"]).authority(port: 5_003) == "[::1]:5003")
-        #expect(try await read(["--host", "localhost"]).authority(port: 80) == "localhost:80")
+        #expect(try await read().listener.authority(port: 1) == "127.0.0.1:1")
+        #expect(try await read(["--host", "::1"]).listener.authority(port: 5_003) == "[::1]:5003")
+        #expect(try await read(["--host", "localhost"]).listener.authority(port: 80) == "localhost:80")
     }
 
     @Test("a file that is missing, is not JSON or has an unknown name is an error")

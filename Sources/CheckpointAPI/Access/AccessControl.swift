@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import JSON
 import NIOCore
+package import Observability
 
 /// What decides who may do what, and how often; and writes down who did.
 ///
@@ -18,19 +19,22 @@ package struct AccessControl: Sendable {
     let audit: AuditLog
     /// A proxy in front ends TLS: it is believed who the client is.
     let isBehindProxy: Bool
+    private let metrics: AccessMetrics?
 
     package init(
         authenticator: Authenticator?,
         authorizer: AgentexAuthorizer? = nil,
         rates: TokenBuckets<Principal.Caller>? = nil,
         audit: AuditLog,
-        isBehindProxy: Bool = false
+        isBehindProxy: Bool = false,
+        metrics: AccessMetrics? = nil
     ) {
         self.authenticator = authenticator
         self.authorizer = authorizer
         self.rates = rates
         self.audit = audit
         self.isBehindProxy = isBehindProxy
+        self.metrics = metrics
     }
 
     /// Everybody may do everything in the default tenant.
@@ -71,6 +75,7 @@ package struct AccessControl: Sendable {
         switch await authenticator.authenticate(credentials) {
         case .accepted(let principal): return principal
         case .refused(let failure, let mode):
+            metrics?.failed(mode: mode ?? "none", reason: failure.kind.rawValue)
             audit.note(
                 AuditRecord(
                     .authentication,
@@ -82,6 +87,7 @@ package struct AccessControl: Sendable {
             )
             throw mode == nil ? APIError.noCredential : .unauthenticated
         case .throttled(let wait):
+            metrics?.failed(mode: "none", reason: "throttled")
             throw APIError.tooManyFailures(wait)
         }
     }
@@ -179,6 +185,7 @@ package struct AccessControl: Sendable {
         _ denial: AccessDenial, of principal: Principal?, _ head: HTTPRequest, _ client: ConnectedClient,
         requestID: String
     ) {
+        metrics?.denied()
         audit.note(
             AuditRecord(
                 .access,

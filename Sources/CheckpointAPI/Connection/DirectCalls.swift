@@ -1,4 +1,5 @@
 import Authentication
+import Checkpoints
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -50,18 +51,18 @@ package struct DirectCalls: Sendable {
     ///
     /// `answer` may be called before this returns, or later on another thread.
     func answer(
-        _ head: HTTPRequest,
-        _ body: ByteBuffer,
+        _ request: CollectedRequest,
         of principal: Principal,
         from client: ConnectedClient,
         then answer: @escaping @Sendable (Answer) -> Void
     ) -> Bool {
+        let (head, body) = (request.head, request.body)
         guard
             let path = head.path, let call = calls[path], body.readableBytes > 0,
             principal.providerPrincipal == nil,  // the provider is asked in a task
             head.headerFields[.contentType] == "application/json"
         else { return false }
-        let entry = log.begin(head)
+        let entry = log.begin(head, since: request.start)
         @Sendable func end(_ result: Result<CallAnswer, any Error>) {
             switch result {
             case .success(let called):
@@ -82,7 +83,11 @@ package struct DirectCalls: Sendable {
         do {
             try access.requireRate(principal)
             if let scope = call.scope { try principal.require(scope) }
-            call.run(body, principal, end)
+            guard let times = entry.times else {
+                call.run(body, principal, end)
+                return true
+            }
+            CallTimes.$current.withValue(times) { call.run(body, principal, end) }
         } catch {
             end(.failure(error))
         }

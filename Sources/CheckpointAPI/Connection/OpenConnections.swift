@@ -5,6 +5,7 @@ import Synchronization
 package final class OpenConnections: Sendable {
     let limits: ConnectionLimits
     private let open = Atomic(0)
+    private let refused = Atomic(0)
     private let sweeps = Mutex<[ObjectIdentifier: NIOLoopBound<ConnectionSweep>]>([:])
 
     package init(limits: ConnectionLimits = ConnectionLimits()) {
@@ -13,6 +14,9 @@ package final class OpenConnections: Sendable {
 
     /// The connections that are open now.
     package var count: Int { open.load(ordering: .relaxed) }
+
+    /// How many were refused so far.
+    package var refusedCount: Int { refused.load(ordering: .relaxed) }
 
     /// Counts a new connection, or returns false when there are too many.
     ///
@@ -26,6 +30,7 @@ package final class OpenConnections: Sendable {
             guard count <= limits.connections + limits.connections / 8 + 1, sweep(on: channel.eventLoop).makeRoom()
             else {
                 open.wrappingSubtract(1, ordering: .relaxed)
+                refused.wrappingAdd(1, ordering: .relaxed)
                 return false
             }
         }

@@ -33,5 +33,7 @@ struct CollectedRequest {
     let head: HTTPRequest
     /// Nil when it takes a task to find out who asks.
     let principal: Principal?
+    /// When its head came.
+    let start = ContinuousClock.now
     var body = ByteBuffer()
 }

@@ -287,7 +287,7 @@ where Responder.Context == APIContext {
         let eventLoop = context.eventLoop
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
         let isTaken = request.principal.map { principal in
-            direct.answer(request.head, request.body, of: principal, from: client) { response in
+            direct.answer(request, of: principal, from: client) { response in
                 if eventLoop.inEventLoop {
                     connection.value.handler.finish(response, connection.value.context)
                 } else {
@@ -307,6 +307,7 @@ where Responder.Context == APIContext {
             var context = APIContext(source: source, client: client)
             context.isBodyCounted = true
             context.principal = collected.principal
+            context.start = collected.start
             let request = Request(head: collected.head, body: RequestBody(buffer: collected.body))
             // `ErrorMiddleware` turns every error into an answer; what it lets through is about a connection that streams.
             let response = try? await responder.respond(to: request, context: context)
@@ -345,12 +346,10 @@ where Responder.Context == APIContext {
         watch?.answerEnded()
         guard heldEvents == 0 else { return finishBeforeEvent(context) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        if context.channel.isWritable {
-            state = .idle
-            resume(context)
-        } else {
-            waitsForReader = true
-        }
+        waitsForReader = !context.channel.isWritable
+        guard !waitsForReader else { return }
+        state = .idle
+        resume(context)
     }
 
     /// Ends an answer that an order to end the connection may follow: it waits until the answer is on its way.

@@ -1,6 +1,8 @@
+import Checkpoints
 import HTTPTypes
 import Hummingbird
 package import Logging
+import Observability
 
 /// Gives every request an id, and writes one line about each.
 ///
@@ -11,21 +13,45 @@ package struct RequestLog: Sendable {
     /// A request that is being answered.
     struct Entry: Sendable {
         let id: String
+        /// Where its time goes, if that is to be known.
+        let times: CallTimes?
+        fileprivate let call: Int
         fileprivate let start: ContinuousClock.Instant
     }
 
     private let logger: Logger
     private let ids = RequestIDs()
+    private let calls: CallNames
+    private let metrics: RequestMetrics?
+    private let slowCall: Duration?
 
     package init(logger: Logger) {
-        self.logger = logger
+        self.init(logger: logger, calls: [], Observation())
     }
 
-    func begin(_ head: HTTPRequest) -> Entry {
-        Entry(id: requestID(head.headerFields[.requestID]), start: .now)
+    /// `calls` are those that have names of their own.
+    init(logger: Logger, calls: [Endpoint], _ observation: Observation) {
+        self.logger = logger
+        self.calls = CallNames(calls)
+        metrics = observation.metrics.map { RequestMetrics(calls: CallNames(calls).all, $0.factory) }
+        slowCall = observation.slowCall
+    }
+
+    /// `start` is when the request's head came, if that was before now.
+    func begin(_ head: HTTPRequest, since start: ContinuousClock.Instant? = nil) -> Entry {
+        let times = slowCall == nil ? nil : CallTimes()
+        if let times, let start { times.add(.receive, from: start, to: .now) }
+        return Entry(
+            id: requestID(head.headerFields[.requestID]),
+            times: times,
+            call: metrics == nil && slowCall == nil ? CallNames.other : calls.place(of: head),
+            start: start ?? .now
+        )
     }
 
     func end(_ entry: Entry, _ head: HTTPRequest, _ status: HTTPResponse.Status) {
+        let elapsed = ContinuousClock.now - entry.start
+        metrics?.answered(entry.call, status: status.code, after: elapsed)
         logger.info(
             "request answered",
             metadata: [
@@ -33,9 +59,29 @@ package struct RequestLog: Sendable {
                 LogKey.method: .string(head.method.rawValue),
                 LogKey.path: .string(Self.path(head.path ?? "")),
                 LogKey.status: .stringConvertible(status.code),
-                LogKey.milliseconds: .string(Self.milliseconds(since: entry.start)),
+                LogKey.milliseconds: .string(Self.milliseconds(elapsed)),
             ]
         )
+        if let slowCall, elapsed >= slowCall { wasSlow(entry, status, elapsed) }
+    }
+
+    /// What is in no part is this program's own: checking the body, encryption, making the answer.
+    private func wasSlow(_ entry: Entry, _ status: HTTPResponse.Status, _ elapsed: Duration) {
+        metrics?.wasSlow()
+        var metadata: Logger.Metadata = [
+            LogKey.requestID: .string(entry.id),
+            LogKey.call: .string(calls.all[entry.call]),
+            LogKey.status: .stringConvertible(status.code),
+            LogKey.milliseconds: .string(Self.milliseconds(elapsed)),
+        ]
+        var rest = elapsed
+        for step in CallTimes.Step.allCases {
+            let time = entry.times?[step]?.duration ?? .zero
+            rest -= time
+            metadata[step.rawValue + "_ms"] = .string(Self.milliseconds(time))
+        }
+        metadata[LogKey.other] = .string(Self.milliseconds(max(rest, .zero)))
+        logger.warning("slow call", metadata: metadata)
     }
 
     private static func path(_ target: String) -> String {
@@ -69,8 +115,8 @@ package struct RequestLog: Sendable {
     }
 
     /// With three decimals.
-    private static func milliseconds(since start: ContinuousClock.Instant) -> String {
-        let time = (ContinuousClock.now - start).components
+    private static func milliseconds(_ duration: Duration) -> String {
+        let time = duration.components
         let microseconds = time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000
         let fraction = String(microseconds % 1_000 + 1_000).dropFirst()
         return "\(microseconds / 1_000).\(fraction)"
@@ -85,6 +131,8 @@ enum LogKey {
     static let status = "status"
     static let milliseconds = "duration_ms"
     static let error = "error"
+    static let call = "call"
+    static let other = "other_ms"
 }
 
 extension HTTPField.Name {

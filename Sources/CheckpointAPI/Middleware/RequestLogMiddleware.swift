@@ -1,3 +1,4 @@
+import Checkpoints
 import HTTPTypes
 import Hummingbird
 
@@ -14,10 +15,15 @@ struct RequestLogMiddleware: RouterMiddleware {
         context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        let entry = log.begin(request.head)
+        let entry = log.begin(request.head, since: context.start)
         var context = context
         context.requestID = entry.id
-        var response = try await next(request, context)
+        var response: Response
+        if let times = entry.times {
+            response = try await CallTimes.$current.withValue(times) { [context] in try await next(request, context) }
+        } else {
+            response = try await next(request, context)
+        }
         response.headers[.requestID] = entry.id
         log.end(entry, request.head, response.status)
         return request.method == .head ? response.createHeadResponse() : response

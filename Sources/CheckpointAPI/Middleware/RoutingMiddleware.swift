@@ -15,7 +15,7 @@ struct RoutingMiddleware: RouterMiddleware {
     }
 
     /// The path as the table has it.
-    private static func route(_ path: String) -> String {
+    static func route(_ path: String) -> String {
         if let path = ThreadPath(path) { return path.template }
         return path.hasPrefix(ThreadPath.collection + "?") ? ThreadPath.collection : path
     }

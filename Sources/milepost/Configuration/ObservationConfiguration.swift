@@ -15,11 +15,6 @@ struct ObservationConfiguration: Hashable {
     /// 0 logs none.
     let slowCall: Duration?
 
-    struct Listener: Hashable {
-        let host: String
-        let port: Int
-    }
-
     static let keys: [(name: String, default: ConfigValue)] = [
         ("metrics-host", "127.0.0.1"),
         ("metrics-port", ""),
@@ -32,7 +27,9 @@ struct ObservationConfiguration: Hashable {
         let host = try config.text("metrics-host")
         let port =
             config.string(forKey: "metrics-port") == "" ? nil : try config.number("metrics-port", in: 0...65_535)
-        metrics = port.map { Listener(host: host, port: $0) }
+        metrics = port.map {
+            Listener(host: host, port: $0, hostOption: "--metrics-host", portOption: "--metrics-port")
+        }
         tracesURL = try config.optionalText("traces-url")
         tracesPercent = try config.number("traces-percent", in: 0...100)
         let limit = try config.number("slow-call-ms", in: 0...3_600_000)

@@ -218,10 +218,8 @@ struct ServerConfiguration {
         }
     }
 
-    /// `host:port`, as a URL has it: an IPv6 address in brackets.
-    func authority(port: Int) -> String {
-        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
+    /// Where it listens.
+    var listener: Listener { Listener(host: host, port: port, hostOption: "--host", portOption: "--port") }
 
     /// A misspelt name would otherwise be a setting that silently does nothing.
     private static func checkNames(in path: String) throws {

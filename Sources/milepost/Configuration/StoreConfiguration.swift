@@ -1,6 +1,7 @@
 import Checkpoints
 import Encryption
 import Glibc
+import Observability
 import PostgresStorage
 import SQLiteStorage
 
@@ -46,16 +47,24 @@ enum StoreConfiguration: Hashable {
     }
 
     /// Opens it, encrypted when there are keys; what does not exist is made.
-    func open(keys: EncryptionKeys?) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
-        try await Self.opened(base(), keys)
+    ///
+    /// What it does is shown by `metrics`.
+    func open(
+        keys: EncryptionKeys?,
+        metrics: ServerMetrics
+    ) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
+        let store = try await Self.opened(base(metrics), keys)
+        metrics.show(store)
+        return store
     }
 
     /// Opens it as it is, encrypted or not.
-    private func base() throws(StoreOpenError) -> any SealableStore {
+    private func base(_ metrics: ServerMetrics? = nil) throws(StoreOpenError) -> any SealableStore {
         switch self {
         case .memory: MemoryStore()
-        case .sqlite(let path): try SQLiteStore(path: path)
-        case .postgres(let target): try PostgresStore(target)
+        case .sqlite(let path): try SQLiteStore(path: path, observer: metrics.map { StoreMetrics(.sqlite, $0.factory) })
+        case .postgres(let target):
+            try PostgresStore(target, observer: metrics.map { StoreMetrics(.postgres, $0.factory) })
         }
     }
 

@@ -1,0 +1,40 @@
+import HTTPTypes
+
+/// The short names of the calls, for metrics and log lines: `put_writes`, `get_threads`, and `other` for whatever is none.
+///
+/// A call below `/checkpoints` is named for itself, any other for its method and path without what stands for a value.
+struct CallNames: Sendable {
+    /// All there are; a call is known by its place here.
+    let all: [String]
+    private let places: [String: [(method: HTTPRequest.Method, place: Int)]]
+
+    static let other = 0
+
+    init(_ endpoints: [Endpoint]) {
+        var all = ["other"]
+        var places: [String: [(method: HTTPRequest.Method, place: Int)]] = [:]
+        for endpoint in endpoints {
+            let name = Self.name(endpoint)
+            let place = all.firstIndex(of: name) ?? all.count
+            if place == all.count { all.append(name) }
+            places[endpoint.path, default: []].append((endpoint.method, place))
+        }
+        self.all = all
+        self.places = places
+    }
+
+    /// The place of the call that a request is for.
+    func place(of head: HTTPRequest) -> Int {
+        guard let path = head.path, let calls = places[RoutingMiddleware.route(path)] else { return Self.other }
+        return calls.first { $0.method == head.method }?.place ?? Self.other
+    }
+
+    private static func name(_ endpoint: Endpoint) -> String {
+        let steps = endpoint.path.split(separator: "/").filter { !$0.hasPrefix("{") }
+        let words =
+            endpoint.method == .post && steps.first == "checkpoints"
+            ? Array(steps.dropFirst()) : [Substring(endpoint.method.rawValue.lowercased())] + steps
+        let text = words.joined(separator: "_")
+        return String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+    }
+}

@@ -18,7 +18,7 @@ serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make
 	.build/release/milepost serve $(ARGS)
 
 test: ## run every test: Swift, then end to end against the release build
-	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql python3 python3-venv zstd && scripts/python-env
+	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd && scripts/python-env
 	scripts/with-postgres swift test --skip '$(CLOCKED)'
 	swift test --skip-build --no-parallel --filter '$(CLOCKED)'
 	@$(MAKE) --no-print-directory build && scripts/with-postgres .venv/bin/python -m pytest e2e

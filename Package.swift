@@ -329,6 +329,7 @@ if Context.environment["BENCHMARKS"] != nil {
                 "CheckpointAPI",
                 "Checkpoints",
                 "JSON",
+                "Observability",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),

@@ -6,6 +6,7 @@ import JSON
 import Logging
 import NIOCore
 import NIOEmbedded
+import Observability
 
 /// Does one piece of work over and over, for scripts/instruction-counts to count what it costs.
 ///
@@ -40,7 +41,9 @@ struct InstructionCounts {
     /// Sends the request through everything between the socket and the store; the store is the one in memory.
     private static func putWrites(_ count: Int) async {
         let logger = Logger(label: "instruction-counts") { _ in SwiftLogNoOpLogHandler() }
-        let responder = buildInterface(store: MemoryStore(), logger: logger).responder
+        // As a server is without further options.
+        let observation = Observation(metrics: ServerMetrics(version: "0"), slowCall: .seconds(1))
+        let responder = buildInterface(store: MemoryStore(), observation: observation, logger: logger).responder
         let channel = NIOAsyncTestingChannel()
         let body = ByteBuffer(string: body)
         let head = HTTPRequest(

@@ -2,7 +2,7 @@ import HTTPTypes
 
 /// The short names of the calls, for metrics and log lines: `put_writes`, `get_threads`, and `other` for whatever is none.
 ///
-/// A call below `/checkpoints` is named for itself, any other for its method and path without what stands for a value.
+/// A call below `/checkpoints` is named for itself, any other for its method and path: `get_thread` is one of the threads.
 struct CallNames: Sendable {
     /// All there are; a call is known by its place here.
     let all: [String]
@@ -30,7 +30,14 @@ struct CallNames: Sendable {
     }
 
     private static func name(_ endpoint: Endpoint) -> String {
-        let steps = endpoint.path.split(separator: "/").filter { !$0.hasPrefix("{") }
+        var steps: [Substring] = []
+        for step in endpoint.path.split(separator: "/") {
+            if !step.hasPrefix("{") {
+                steps.append(step)
+            } else if let collection = steps.popLast() {
+                steps.append(collection.hasSuffix("s") ? collection.dropLast() : collection)
+            }
+        }
         let words =
             endpoint.method == .post && steps.first == "checkpoints"
             ? Array(steps.dropFirst()) : [Substring(endpoint.method.rawValue.lowercased())] + steps

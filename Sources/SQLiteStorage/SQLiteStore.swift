@@ -67,7 +67,8 @@ package final class SQLiteStore: Sendable {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    private static func resolved(_ path: String) -> String {
+    /// Without links, where there is a file.
+    static func resolved(_ path: String) -> String {
         guard let real = realpath(path, nil) else { return path }
         defer { free(real) }
         return String(cString: real)

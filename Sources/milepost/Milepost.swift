@@ -17,7 +17,7 @@ struct Milepost: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Health.self, Verify.self, Export.self, Import.self, Migrate.self,
+            Serve.self, Health.self, Verify.self, Backup.self, Restore.self, Export.self, Import.self, Migrate.self,
             Keys.self, Rekey.self,
             Threads.self, History.self, Show.self, Diff.self,
         ]

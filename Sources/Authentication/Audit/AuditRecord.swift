@@ -16,6 +16,8 @@ package struct AuditRecord: Sendable {
         case keyCreated = "key-created"
         case keyRevoked = "key-revoked"
         case rekey
+        case backup
+        case restore
     }
 
     package enum Outcome: String, Sendable {

@@ -1,10 +1,11 @@
+import Checkpoints
 import Glibc
 
 extension EncryptionKeys {
     /// Bytes that a file or a command may give at most.
     private static let limit = 64 << 10
 
-    /// Reads a file that its owner alone may read.
+    /// Reads a file that is kept from others, as `SecretFileAccess` has it.
     package init(file path: String) throws(EncryptionError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else { throw .system("open \(path)", errno) }
@@ -14,7 +15,7 @@ extension EncryptionKeys {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw EncryptionError("\(path) is no file; give encryption-keys-file the path of one")
         }
-        guard status.st_mode & 0o077 == 0 else {
+        guard SecretFileAccess.isPrivate(mode: status.st_mode, owner: status.st_uid, user: geteuid()) else {
             throw EncryptionError("\(path) can be read by others than its owner; run 'chmod 600 \(path)'")
         }
         let source = PipeReader(descriptor: descriptor, limit: Self.limit)

@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 
 /// What a file is known again by: as long as this stays the same, so does what it holds.
@@ -44,8 +45,8 @@ struct FileStatus: Hashable, Sendable {
 
     var isRegular: Bool { mode & S_IFMT == S_IFREG }
 
-    /// Whether only the owner may use it.
-    var isPrivate: Bool { mode & 0o077 == 0 }
+    /// Whether it is kept from others than who runs this.
+    var isPrivate: Bool { SecretFileAccess.isPrivate(mode: mode, owner: owner, user: geteuid()) }
 
     /// As `chmod` takes them.
     var permissions: String { String(mode & 0o777, radix: 8) }

@@ -12,7 +12,7 @@ help: ## show this list
 
 build: ## build the program: .build/release/milepost
 	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev
-	swift build -c release --product milepost
+	swift build -c release --static-swift-stdlib --product milepost
 
 serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make serve ARGS="--port 8000")
 	.build/release/milepost serve $(ARGS)

@@ -1,10 +1,13 @@
 # The index of commands. What a command does is in scripts/ or in the tool it names.
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve test check fmt clean
+.PHONY: help build serve test check fmt clean man
 
 # Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
 CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests
+# What the tests need: servers to talk to, and what packaging is tested with.
+TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
+	binutils ca-certificates groff python3-seccomp systemd
 SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
 
 help: ## show this list
@@ -18,7 +21,7 @@ serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make
 	.build/release/milepost serve $(ARGS)
 
 test: ## run every test: Swift, then end to end against the release build
-	@scripts/install-packages libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd && scripts/python-env
+	@scripts/install-packages $(TEST_PACKAGES) && scripts/python-env
 	scripts/with-postgres swift test --skip '$(CLOCKED)'
 	swift test --skip-build --no-parallel --filter '$(CLOCKED)'
 	@$(MAKE) --no-print-directory build && scripts/with-postgres .venv/bin/python -m pytest e2e
@@ -29,8 +32,11 @@ check: ## check format, source rules, warnings and imports; runs no test
 fmt: ## format the Swift sources in place
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 
+man: ## renew docs/milepost.1 from what the program says of itself
+	@scripts/manual
+
 clean: ## remove what build and test made
-	rm -rf .build .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
+	rm -rf .build .build-manual .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
 
 .PHONY: bench bench-report
 

@@ -1,13 +1,13 @@
 # The index of commands. What a command does is in scripts/ or in the tool it names.
 
 .DEFAULT_GOAL := help
-.PHONY: help build serve test check fmt clean man
+.PHONY: help build serve test check fmt clean man release
 
 # Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
 CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests
 # What the tests need: servers to talk to, and what packaging is tested with.
 TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
-	binutils ca-certificates groff python3-seccomp systemd
+	binutils ca-certificates fish groff python3-seccomp systemd zsh
 SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
 
 help: ## show this list
@@ -35,8 +35,11 @@ fmt: ## format the Swift sources in place
 man: ## renew docs/milepost.1 from what the program says of itself
 	@scripts/manual
 
+release: ## make dist/: the tarball of this version, its symbols, its SBOM and checksums
+	@scripts/release $(ARGS)
+
 clean: ## remove what build and test made
-	rm -rf .build .build-manual .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
+	rm -rf .build .build-manual dist .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
 
 .PHONY: bench bench-report
 

@@ -6,6 +6,10 @@
 
 FROM swift:6.3.1-bookworm AS build
 WORKDIR /source
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends binutils libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev make \
+    && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN make build \
     && objcopy --strip-all .build/release/milepost /milepost
@@ -27,9 +31,9 @@ LABEL org.opencontainers.image.title="milepost" \
     org.opencontainers.image.description="A checkpoint server for LangGraph agents" \
     org.opencontainers.image.version="0.1.0" \
     org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=root /image/ /
-# Once more, for its owner: a volume that is made here begins as this directory is.
-COPY --from=root --chown=65532:65532 --chmod=0700 /image/var/lib/milepost /var/lib/milepost
+COPY --from=root /image/root/ /
+# /var/lib/milepost, for its user: a volume that is made there begins as this directory is.
+COPY --from=root --chown=65532:65532 /image/state/ /var/lib/
 ENV MILEPOST_HOST=0.0.0.0 \
     MILEPOST_STORE=sqlite:/var/lib/milepost/milepost.db
 USER 65532:65532

@@ -3,7 +3,10 @@ Dockerfile runs, read-only, with the program in it as the user, in the directory
 
 import io
 import json
+import os
 import shlex
+import shutil
+import stat
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +64,35 @@ class Dockerfile:
 
 
 def assemble(directory):
-    """The last stage's file system, for the program under test."""
-    subprocess.run([ASSEMBLE, binary_path(), directory], check=True, timeout=60)
-    return directory
+    """The last stage's file system, for the program under test: what its COPY lines take of what the script made."""
+    made, root = directory / "image", directory / "root"
+    subprocess.run([ASSEMBLE, binary_path(), made], check=True, timeout=60)
+    root.mkdir(mode=0o755)
+    for line in Dockerfile.values("COPY", Dockerfile().last_stage):
+        *flags, source, target = line.split()
+        options = dict(flag.lstrip("-").split("=", 1) for flag in flags)
+        assert options.pop("from") == "root" and source.startswith("/image/") and set(options) <= {"chown"}
+        owner = tuple(map(int, options.get("chown", "0:0").split(":")))
+        copy_content(made / source.removeprefix("/image/"), root / target.removeprefix("/"), owner)
+    return root
+
+
+def copy_content(source, target, owner):
+    """As COPY does: what is there stays as it is, what is new has the mode of its source and the owner named."""
+    target.mkdir(exist_ok=True, parents=True)
+    for entry in sorted(source.iterdir()):
+        new = target / entry.name
+        if entry.is_symlink():
+            new.symlink_to(os.readlink(entry))
+            continue
+        if not entry.is_dir():
+            shutil.copy(entry, new)
+        elif not new.exists():
+            new.mkdir()
+            new.chmod(stat.S_IMODE(entry.stat().st_mode))
+        os.chown(new, *owner)
+        if entry.is_dir():
+            copy_content(entry, new, owner)
 
 
 @dataclass

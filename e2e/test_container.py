@@ -26,7 +26,7 @@ STOP_LIMIT = 15.0
 def image(tmp_path_factory):
     # Others have to pass through it on their way in: pytest's own directories are closed to them.
     directory = tmp_path_factory.mktemp("image")
-    yield assemble(directory / "root")
+    yield assemble(directory)
     shutil.rmtree(directory)
 
 
@@ -132,6 +132,14 @@ def test_nothing_in_it_can_be_run_but_the_program(image):
     assert {path.name for path in programs if not re.search(r"\.so(\.|$)", path.name)} == {"milepost"}
     assert not [path for path in image.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & (stat.S_ISUID | stat.S_ISGID)]
     assert not list(image.rglob("libswift*")) and not list(image.rglob("*Foundation*"))
+
+
+def test_its_volume_begins_as_the_users_own(image):
+    """An engine gives a new volume the mode and the owner of the directory that it covers."""
+    found = (image / "var/lib/milepost").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (USER, USER, 0o700)
+    owned = [path for path in image.rglob("*") if path.lstat().st_uid != 0]
+    assert owned == [image / "var/lib/milepost"]
 
 
 def test_scanners_find_every_library_of_debians(image):

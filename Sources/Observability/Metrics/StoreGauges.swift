@@ -21,13 +21,35 @@ package final class StoreGauges: Sendable {
     private let timer = DispatchQueue(label: "milepost.metrics.limit")
 
     private struct State {
-        /// When each is to be asked for again; nil for at once.
-        var nextSize: ContinuousClock.Instant?
-        var nextThreads: ContinuousClock.Instant?
-        /// What was asked for and is not answered.
-        var isSizeAsked = false
-        var isThreadsAsked = false
+        var size = Question()
+        var threads = Question()
         var isUp = false
+    }
+
+    /// Something that is asked now and then; whoever wants to know meanwhile waits for the same answer.
+    private struct Question {
+        /// When it is to be asked again; nil for at once.
+        var next: ContinuousClock.Instant?
+        /// When it was asked, if it is not answered.
+        var asked: ContinuousClock.Instant?
+        var waiting: [Wait] = []
+
+        /// Whether there is something to wait for, and whether it has to be asked first.
+        mutating func join(_ wait: Wait, at time: ContinuousClock.Instant) -> (waits: Bool, asks: Bool) {
+            let asks = asked == nil && next.map { $0 <= time } ?? true
+            if asks { asked = time }
+            guard asked != nil else { return (false, false) }
+            waiting.append(wait)
+            return (true, asks)
+        }
+
+        /// Returns who waited.
+        mutating func answered(next: ContinuousClock.Instant?) -> [Wait] {
+            if let next { self.next = next }
+            asked = nil
+            defer { waiting = [] }
+            return waiting
+        }
     }
 
     package init(
@@ -45,69 +67,77 @@ package final class StoreGauges: Sendable {
 
     package func look() async {
         show(store.load)
-        let (asksSize, asksThreads) = state.withLock { state in
+        await withCheckedContinuation { continuation in
+            let wait = Wait(continuation)
             let time = now()
-            let size = !state.isSizeAsked && state.nextSize.map { $0 <= time } ?? true
-            let threads = !state.isThreadsAsked && state.nextThreads.map { $0 <= time } ?? true
-            // One that was asked before and has not answered by now had its time.
-            if state.isSizeAsked { state.isUp = false }
-            state.isSizeAsked = state.isSizeAsked || size
-            state.isThreadsAsked = state.isThreadsAsked || threads
-            return (size, threads)
+            let (size, threads) = state.withLock { state in
+                let joined = (state.size.join(wait, at: time), state.threads.join(wait, at: time))
+                wait.expect((joined.0.waits ? 1 : 0) + (joined.1.waits ? 1 : 0))
+                return joined
+            }
+            timer.asyncAfter(deadline: .now() + .nanoseconds(Int(limit.nanoseconds))) { [self] in
+                if wait.end() { giveUp(wait) }
+            }
+            if size.asks { askSize() }
+            if threads.asks { askThreads() }
         }
-        await withinLimit((asksSize ? 1 : 0) + (asksThreads ? 1 : 0)) { [self] done in
-            if asksSize { askSize(then: done) }
-            if asksThreads { askThreads(then: done) }
-        }
-        let isUp = state.withLock { state in
-            if asksSize, state.isSizeAsked { state.isUp = false }
-            return state.isUp
-        }
-        up.set(isUp ? 1 : 0)
+        up.set(state.withLock { $0.isUp } ? 1 : 0)
     }
 
-    private func askSize(then done: @escaping @Sendable () -> Void) {
+    private func askSize() {
         store.measure { [self] result in
             if case .success(let sizes) = result { show(sizes) }
-            state.withLock { state in
-                state.isSizeAsked = false
-                if case .success = result {
-                    state.isUp = true
-                    state.nextSize = now() + Self.sizeAge
-                } else {
+            let waiting = state.withLock { state in
+                guard case .success = result else {
                     state.isUp = false
+                    return state.size.answered(next: nil)
                 }
+                state.isUp = true
+                return state.size.answered(next: now() + Self.sizeAge)
             }
-            done()
+            for wait in waiting { wait.answered() }
         }
     }
 
-    private func askThreads(then done: @escaping @Sendable () -> Void) {
+    private func askThreads() {
         store.countThreads { [self] result in
             if case .success(let count?) = result { Meter(MetricNames.threads, factory).set(count) }
-            state.withLock { state in
-                state.isThreadsAsked = false
-                if case .success = result { state.nextThreads = now() + Self.threadsAge }
+            let waiting = state.withLock { state in
+                guard case .success = result else { return state.threads.answered(next: nil) }
+                return state.threads.answered(next: now() + Self.threadsAge)
             }
-            done()
+            for wait in waiting { wait.answered() }
         }
     }
 
-    /// Returns once `count` answers have come, or at the limit.
-    private func withinLimit(_ count: Int, _ ask: (@escaping @Sendable () -> Void) -> Void) async {
-        guard count > 0 else { return }
-        await withCheckedContinuation { continuation in
-            let wait = Wait(count, continuation)
-            timer.asyncAfter(deadline: .now() + .nanoseconds(Int(limit.nanoseconds))) { wait.end() }
-            ask { wait.answered() }
+    /// Somebody has waited as long as it may.
+    private func giveUp(_ wait: Wait) {
+        state.withLock { state in
+            if state.size.waiting.contains(where: { $0 === wait }) { state.isUp = false }
+            state.size.waiting.removeAll { $0 === wait }
+            state.threads.waiting.removeAll { $0 === wait }
         }
+        wait.resume()
     }
 
+    /// Somebody who waits for answers, until the last has come or the limit is reached.
     private final class Wait: Sendable {
-        private let state: Mutex<(missing: Int, continuation: CheckedContinuation<Void, Never>?)>
+        private struct State {
+            var missing = 0
+            var isOver = false
+        }
 
-        init(_ count: Int, _ continuation: CheckedContinuation<Void, Never>) {
-            state = Mutex((count, continuation))
+        private let state = Mutex(State())
+        private let continuation: CheckedContinuation<Void, Never>
+
+        init(_ continuation: CheckedContinuation<Void, Never>) {
+            self.continuation = continuation
+        }
+
+        /// Called before anything is asked.
+        func expect(_ count: Int) {
+            state.withLock { $0.missing = count }
+            if count == 0, end() { resume() }
         }
 
         func answered() {
@@ -115,15 +145,19 @@ package final class StoreGauges: Sendable {
                 state.missing -= 1
                 return state.missing == 0
             }
-            if isLast { end() }
+            if isLast, end() { resume() }
         }
 
-        func end() {
-            let continuation = state.withLock { state in
-                defer { state.continuation = nil }
-                return state.continuation
+        /// Whether it was not over before; then the caller resumes it.
+        func end() -> Bool {
+            state.withLock { state in
+                defer { state.isOver = true }
+                return !state.isOver
             }
-            continuation?.resume()
+        }
+
+        func resume() {
+            continuation.resume()
         }
     }
 

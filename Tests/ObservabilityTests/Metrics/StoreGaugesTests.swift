@@ -109,6 +109,25 @@ struct StoreGaugesTests {
         #expect(value("milepost_store_up") == "1")
     }
 
+    @Test("Who looks while the store is being asked waits for the same answer")
+    func together() async throws {
+        let gauges = gauges()
+        store.state.withLock { $0.isSilent = true }
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<5 { group.addTask { await gauges.look() } }
+            group.addTask { [store] in
+                while store.state.withLock({ $0.waiting.count }) < 2 { await Task.yield() }
+                let waiting = store.state.withLock { state in
+                    state.isSilent = false
+                    return state.waiting
+                }
+                for answer in waiting { answer() }
+            }
+        }
+        #expect(store.state.withLock { ($0.sizeCount, $0.threadCount) } == (1, 1))
+        #expect(value("milepost_store_up") == "1")
+    }
+
     @Test("A store that does not answer holds up nobody, is asked once, and is up again when it answers")
     func silent() async {
         let gauges = gauges(limit: .milliseconds(20))

@@ -118,8 +118,6 @@ def test_its_documents_come_along(installed, path):
 def test_completions_are_of_their_shell(installed, shell, path):
     script = installed / "share" / path
     assert "serve" in script.read_text(encoding="utf-8")
-    if shell != "bash" and shutil.which(shell) is None:
-        return  # Each shell's own look at it, where that shell is; CI has all three.
     ended = run(shell, "--no-execute" if shell == "fish" else "-n", script)
     assert ended.returncode == 0, ended.stderr
 

@@ -84,6 +84,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceContextModule", package: "swift-service-context"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]
         ),
@@ -122,6 +123,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "ServiceContextModule", package: "swift-service-context"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]
@@ -166,7 +168,9 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["CLibPQ", "Checkpoints", "Encryption", "JSON", "PostgresStorage", "SQLiteStorage"],
+            dependencies: [
+                "CLibPQ", "Checkpoints", "Encryption", "JSON", "Observability", "PostgresStorage", "SQLiteStorage",
+            ],
             path: "Tests/TestSupport"
         ),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
@@ -179,6 +183,9 @@ let package = Package(
         .testTarget(
             name: "MilepostClientTests",
             dependencies: [
+                "Observability",
+                "TestSupport",
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
                 "JSON",
                 "MilepostClient",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -219,6 +226,8 @@ let package = Package(
         .testTarget(
             name: "AuthenticationTests",
             dependencies: [
+                "Observability",
+                .product(name: "ServiceContextModule", package: "swift-service-context"),
                 "Authentication",
                 "Checkpoints",
                 "JSON",
@@ -230,6 +239,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]
         ),
         .testTarget(
@@ -261,6 +271,7 @@ let package = Package(
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "X509", package: "swift-certificates"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]
         ),
         .testTarget(

@@ -15,11 +15,14 @@ package struct RequestLog: Sendable {
         let id: String
         /// Where its time goes, if that is to be known.
         let times: CallTimes?
+        /// Nil when the request is a part of no trace.
+        let trace: RequestTrace?
         fileprivate let call: Int
         fileprivate let start: ContinuousClock.Instant
     }
 
     private let logger: Logger
+    private let tracing: RequestTracing?
     private let ids = RequestIDs()
     private let calls: CallNames
     private let metrics: RequestMetrics?
@@ -34,16 +37,19 @@ package struct RequestLog: Sendable {
         self.logger = logger
         self.calls = CallNames(calls)
         metrics = observation.metrics.map { RequestMetrics(calls: CallNames(calls).all, $0.factory) }
+        tracing = observation.tracer.map { RequestTracing($0, calls, scheme: observation.scheme) }
         slowCall = observation.slowCall
     }
 
     /// `start` is when the request's head came, if that was before now.
     func begin(_ head: HTTPRequest, since start: ContinuousClock.Instant? = nil) -> Entry {
-        let times = slowCall == nil ? nil : CallTimes()
+        let trace = tracing?.begin(head, since: start)
+        let times = slowCall == nil && trace?.span == nil ? nil : CallTimes()
         if let times, let start { times.add(.receive, from: start, to: .now) }
         return Entry(
             id: requestID(head.headerFields[.requestID]),
             times: times,
+            trace: trace,
             call: metrics == nil && slowCall == nil ? CallNames.other : calls.place(of: head),
             start: start ?? .now
         )
@@ -52,17 +58,42 @@ package struct RequestLog: Sendable {
     func end(_ entry: Entry, _ head: HTTPRequest, _ status: HTTPResponse.Status) {
         let elapsed = ContinuousClock.now - entry.start
         metrics?.answered(entry.call, status: status.code, after: elapsed)
-        logger.info(
-            "request answered",
-            metadata: [
-                LogKey.requestID: .string(entry.id),
-                LogKey.method: .string(head.method.rawValue),
-                LogKey.path: .string(Self.path(head.path ?? "")),
-                LogKey.status: .stringConvertible(status.code),
-                LogKey.milliseconds: .string(Self.milliseconds(elapsed)),
-            ]
-        )
+        endSpan(entry, head, status, after: elapsed)
+        logger.info("request answered", metadata: Self.metadata(entry, head, status, elapsed))
         if let slowCall, elapsed >= slowCall { wasSlow(entry, status, elapsed) }
+    }
+
+    /// For a request whose client is gone, or that is being ended: nobody is answered, and nothing is logged.
+    func abandon(_ entry: Entry, _ head: HTTPRequest) {
+        endSpan(entry, head, nil, after: .now - entry.start)
+    }
+
+    private func endSpan(
+        _ entry: Entry,
+        _ head: HTTPRequest,
+        _ status: HTTPResponse.Status?,
+        after elapsed: Duration
+    ) {
+        guard let tracing, let span = entry.trace?.span else { return }
+        if let times = entry.times { tracing.addSteps(times, of: span, since: entry.start) }
+        tracing.end(span, head, status, requestID: entry.id, after: elapsed)
+    }
+
+    private static func metadata(
+        _ entry: Entry,
+        _ head: HTTPRequest,
+        _ status: HTTPResponse.Status,
+        _ elapsed: Duration
+    ) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            LogKey.requestID: .string(entry.id),
+            LogKey.method: .string(head.method.rawValue),
+            LogKey.path: .string(path(head.path ?? "")),
+            LogKey.status: .stringConvertible(status.code),
+            LogKey.milliseconds: .string(milliseconds(elapsed)),
+        ]
+        if let traceID = entry.trace?.loggedID { metadata[LogKey.traceID] = .string(traceID) }
+        return metadata
     }
 
     /// What is in no part is this program's own: checking the body, encryption, making the answer.
@@ -74,6 +105,7 @@ package struct RequestLog: Sendable {
             LogKey.status: .stringConvertible(status.code),
             LogKey.milliseconds: .string(Self.milliseconds(elapsed)),
         ]
+        if let traceID = entry.trace?.loggedID { metadata[LogKey.traceID] = .string(traceID) }
         var rest = elapsed
         for step in CallTimes.Step.allCases {
             let time = entry.times?[step]?.duration ?? .zero
@@ -130,6 +162,7 @@ enum LogKey {
     static let path = "path"
     static let status = "status"
     static let milliseconds = "duration_ms"
+    static let traceID = "trace_id"
     static let error = "error"
     static let call = "call"
     static let other = "other_ms"

@@ -1,8 +1,9 @@
 import Checkpoints
 import HTTPTypes
 import Hummingbird
+import ServiceContextModule
 
-/// Answers with the request's id, and logs a line about it.
+/// Answers with the request's id, makes it a part of its trace, and logs a line about it.
 ///
 /// Being the outermost, it also leaves out the body of whatever answers HEAD: a client would take it for the next answer.
 struct RequestLogMiddleware: RouterMiddleware {
@@ -19,10 +20,17 @@ struct RequestLogMiddleware: RouterMiddleware {
         var context = context
         context.requestID = entry.id
         var response: Response
-        if let times = entry.times {
-            response = try await CallTimes.$current.withValue(times) { [context] in try await next(request, context) }
-        } else {
-            response = try await next(request, context)
+        do {
+            if entry.trace == nil, entry.times == nil {
+                response = try await next(request, context)
+            } else {
+                response = try await ServiceContext.withValue(entry.trace?.context) { [context] in
+                    try await CallTimes.$current.withValue(entry.times) { try await next(request, context) }
+                }
+            }
+        } catch {
+            log.abandon(entry, request.head)
+            throw error
         }
         response.headers[.requestID] = entry.id
         log.end(entry, request.head, response.status)

@@ -13,6 +13,7 @@ final class StubServer: Sendable {
         let method: String
         let path: String
         let authorization: String?
+        let traceParent: String?
         let body: String
     }
 
@@ -59,6 +60,7 @@ final class StubServer: Sendable {
             method: request.method.rawValue,
             path: request.head.path ?? "",
             authorization: request.headers[.authorization],
+            traceParent: HTTPField.Name("traceparent").flatMap { request.headers[$0] },
             body: String(buffer: body)
         )
         seen.withLock { $0.append(call) }

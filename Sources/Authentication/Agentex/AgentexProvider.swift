@@ -1,6 +1,8 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+package import Observability
+import ServiceContextModule
 
 /// The authentication service of an Agentex installation, spoken to over HTTP/1.1.
 ///
@@ -9,14 +11,20 @@ import NIOHTTP1
 package final class AgentexProvider: Sendable {
     let limits: AgentexLimits
     private let base: String
+    private let tracer: OTLPTracer?
     private let http: HTTPClient
 
     /// The provider at `url`, such as `https://auth.example` or `http://localhost:8000/base`.
     ///
-    /// Nothing is connected yet.
-    package init(url: String, limits: AgentexLimits = AgentexLimits()) throws(AgentexURLError) {
+    /// Nothing is connected yet. With `tracer` each call is a part of the trace of the request that it is made for.
+    package init(
+        url: String,
+        limits: AgentexLimits = AgentexLimits(),
+        tracer: OTLPTracer? = nil
+    ) throws(AgentexURLError) {
         base = try Self.base(of: url)
         self.limits = limits
+        self.tracer = tracer
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.httpVersion = .http1Only
         configuration.timeout.connect = TimeAmount(limits.connecting)
@@ -28,6 +36,8 @@ package final class AgentexProvider: Sendable {
         // The caller's accept-encoding is forwarded, so the provider may compress. The limit here is a ratio, 25; what
         // comes out counts against the size of an answer.
         configuration.decompression = HTTPClient.Configuration.singletonConfiguration.decompression
+        // The spans are made here, where it is known on whose behalf.
+        configuration.tracing.tracer = nil
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -43,12 +53,16 @@ package final class AgentexProvider: Sendable {
     /// The future never fails.
     func post(_ path: String, headers: HTTPHeaders, body: [UInt8]) -> EventLoopFuture<AgentexAnswer> {
         do {
-            let request = try HTTPClient.Request(
+            var request = try HTTPClient.Request(
                 url: base + path,
                 method: .POST,
                 headers: headers,
                 body: body.isEmpty ? nil : .byteBuffer(ByteBuffer(bytes: body))
             )
+            let span = tracer.map { tracer in
+                ClientSpan("POST", path: path, to: request.host, port: request.port, in: .current, tracer)
+            }
+            span?.inject(into: &request.headers)
             let delegate = ResponseAccumulator(request: request, maxBodySize: AgentexLimits.answerBytes)
             return http.execute(request: request, delegate: delegate, deadline: .now() + TimeAmount(limits.call))
                 .futureResult
@@ -57,8 +71,23 @@ package final class AgentexProvider: Sendable {
                     return .answered(status: Int(response.status.code), body: body)
                 }
                 .flatMapErrorThrowing { AgentexAnswer(failure: $0) }
+                .map { answer in
+                    span?.end(answer)
+                    return answer
+                }
         } catch {
             return eventLoop.makeSucceededFuture(AgentexAnswer(failure: error))
+        }
+    }
+}
+
+extension ClientSpan {
+    fileprivate func end(_ answer: AgentexAnswer) {
+        switch answer {
+        case .answered(let status, _): end(status: status)
+        case .tooLarge: fail("answer_too_large")
+        case .failed: fail("unreachable")
+        case .notAsked: fail("not_asked")
         }
     }
 }

@@ -2,6 +2,8 @@ import AsyncHTTPClient
 import Logging
 import NIOCore
 import NIOHTTP1
+import Observability
+import ServiceContextModule
 import Synchronization
 
 /// Fetches the issuer's keys: at start, every few minutes, and when a token names a key that is not known.
@@ -14,6 +16,8 @@ final class JWKSFetcher: Sendable {
         var nextFetch = ContinuousClock.now
         var lastDemand: ContinuousClock.Instant?
         var isDemanded = false
+        /// Where the fetch was asked for.
+        var context: ServiceContext?
         var isFetching = false
         var waiting: [CheckedContinuation<Void, Never>] = []
         var failures = 0
@@ -23,10 +27,13 @@ final class JWKSFetcher: Sendable {
     private let url: String
     private let keys: IssuerKeys
     private let timing: JWKSTiming
+    private let tracer: OTLPTracer?
     private let logger: Logger
     private let state = Mutex(State())
 
-    init(url: String, keys: IssuerKeys, timing: JWKSTiming, logger: Logger) {
+    /// With `tracer` a fetch is a part of the trace of the request that asked for it.
+    init(url: String, keys: IssuerKeys, timing: JWKSTiming, tracer: OTLPTracer? = nil, logger: Logger) {
+        self.tracer = tracer
         self.url = url
         self.keys = keys
         self.timing = timing
@@ -38,6 +45,8 @@ final class JWKSFetcher: Sendable {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         // A failure is seen at once; what comes then is decided here, as is how long all of it may take.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // The spans are made here, where it is known on whose behalf.
+        configuration.tracing.tracer = nil
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         state.withLock { $0.wake = wake }
@@ -49,7 +58,7 @@ final class JWKSFetcher: Sendable {
                 } while (try? await Task.sleep(for: .seconds(1))) != nil
             }
             for await _ in wakes where begin() {
-                let isFresh = await refresh(http)
+                let isFresh = await ServiceContext.withValue(takeContext()) { await refresh(http) }
                 end(isFresh)
             }
         }
@@ -70,6 +79,7 @@ final class JWKSFetcher: Sendable {
                 guard mayFetch(state) else { return false }
                 if !state.isFetching, !state.isDemanded {
                     state.isDemanded = true
+                    state.context = .current
                     state.lastDemand = .now
                     state.wake?.yield()
                 }
@@ -92,6 +102,13 @@ final class JWKSFetcher: Sendable {
             state.isDemanded = false
             state.isFetching = true
             return true
+        }
+    }
+
+    private func takeContext() -> ServiceContext? {
+        state.withLock { state in
+            defer { state.context = nil }
+            return state.context
         }
     }
 
@@ -149,11 +166,11 @@ final class JWKSFetcher: Sendable {
 
     /// The whole answer, in time: the HTTP client's own limit is for the head alone.
     private func document(_ http: HTTPClient) async throws -> [UInt8] {
-        try await withThrowingTaskGroup(of: [UInt8].self) { [url, timing] group in
-            group.addTask {
+        try await withThrowingTaskGroup(of: [UInt8].self) { [timing] group in
+            group.addTask { [self] in
                 var request = HTTPClientRequest(url: url)
                 request.headers.add(name: "accept", value: "application/jwk-set+json, application/json")
-                let response = try await http.execute(request, deadline: .distantFuture)
+                let response = try await execute(request, http)
                 guard response.status == .ok else {
                     throw JWKSError("the answer's status is \(response.status.code), not 200")
                 }
@@ -169,6 +186,24 @@ final class JWKSFetcher: Sendable {
             defer { group.cancelAll() }
             guard let document = try await group.next() else { throw CancellationError() }
             return document
+        }
+    }
+
+    private func execute(_ request: HTTPClientRequest, _ http: HTTPClient) async throws -> HTTPClientResponse {
+        // Without a tracer, or for what is no URL, it is asked for as it is.
+        guard let tracer, let target = try? HTTPClient.Request(url: url) else {
+            return try await http.execute(request, deadline: .distantFuture)
+        }
+        let span = ClientSpan("GET", to: target.host, port: target.port, in: .current, tracer)
+        var request = request
+        span.inject(into: &request.headers)
+        do {
+            let response = try await http.execute(request, deadline: .distantFuture)
+            span.end(status: Int(response.status.code))
+            return response
+        } catch {
+            span.fail("unreachable")
+            throw error
         }
     }
 

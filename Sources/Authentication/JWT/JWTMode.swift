@@ -3,6 +3,7 @@ import Glibc
 import HTTPTypes
 import JWTKit
 package import Logging
+package import Observability
 import Synchronization
 
 /// Callers that show a token of the issuer: `Authorization: Bearer <token>`.
@@ -33,11 +34,12 @@ package struct JWTMode: AuthenticationMode {
 
     /// Reads the keys if they are in a file; if they are to be fetched, `run()` does, and until then nobody is let in.
     ///
-    /// `now` is in seconds since 1970.
+    /// `now` is in seconds since 1970. With `tracer` a fetch of keys is a part of the trace of the request that needs them.
     package init(
         _ settings: JWTSettings,
         logger: Logger,
         timing: JWKSTiming = JWKSTiming(),
+        tracer: OTLPTracer? = nil,
         now: @escaping @Sendable () -> Double = { JWTMode.wallClock }
     ) async throws(JWTSettingsError) {
         self.settings = settings
@@ -51,7 +53,7 @@ package struct JWTMode: AuthenticationMode {
             source = .file(file)
             try await readAtStart(file)
         case .url(let url):
-            source = .url(JWKSFetcher(url: url, keys: keys, timing: timing, logger: logger))
+            source = .url(JWKSFetcher(url: url, keys: keys, timing: timing, tracer: tracer, logger: logger))
         }
     }
 

@@ -18,7 +18,7 @@ final class JWKSServer: Sendable {
         var pause: Int32 = 0
     }
 
-    private let state = Mutex((answer: Answer(), paths: [String]()))
+    private let state = Mutex((answer: Answer(), paths: [String](), traceParents: [String?]()))
 
     var answer: Answer {
         get { state.withLock { $0.answer } }
@@ -27,6 +27,9 @@ final class JWKSServer: Sendable {
 
     /// The paths that were asked for, in their order.
     var paths: [String] { state.withLock { $0.paths } }
+
+    /// The traces that the requests were parts of, in their order.
+    var traceParents: [String?] { state.withLock { $0.traceParents } }
 
     func publish(_ keys: [JSONValue]) {
         let document: JSONValue = ["keys": .array(keys)]
@@ -75,8 +78,10 @@ final class JWKSServer: Sendable {
             request += String(decoding: buffer[..<count], as: UTF8.self)
         }
         let path = String(request.split(separator: " ").dropFirst().first ?? "")
+        let traceParent = request.split(separator: "\r\n").first { $0.hasPrefix("traceparent: ") }
         let answer = state.withLock { state in
             state.paths.append(path)
+            state.traceParents.append(traceParent.map { String($0.dropFirst("traceparent: ".count)) })
             return state.answer
         }
         wait(answer.delay, connection)

@@ -5,6 +5,7 @@ import Logging
 import Metrics
 import Observability
 import ServiceLifecycle
+import Tracing
 import UnixSignals
 
 /// Puts the parts together and runs them: configuration, store, router, signals.
@@ -38,9 +39,13 @@ struct Server {
             logger.warning("the store is not safe as it is set up", metadata: ["warning": .string(warning)])
         }
         do {
-            let access = try await ServerAccess(configuration.access, metrics: metrics, logger: logger)
+            let traces = ServerTraces(configuration.observation, logger: logger)
+            // For libraries that look for a tracer there; what is traced here is given its own.
+            if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
+            let access = try await ServerAccess(
+                configuration.access, metrics: metrics, tracer: traces?.tracer, logger: logger)
             do {
-                try await serve(store, access)
+                try await serve(store, access, traces)
             } catch {
                 await access.close()
                 throw error
@@ -54,14 +59,23 @@ struct Server {
         logger.notice("stopped")
     }
 
-    private func serve(_ store: some ThreadStore & StoreMaintenance, _ access: ServerAccess) async throws {
+    private func serve(
+        _ store: some ThreadStore & StoreMaintenance,
+        _ access: ServerAccess,
+        _ traces: ServerTraces?
+    ) async throws {
         let warning = configuration.exposure.warning
         let interface = buildInterface(
             store: store,
             limits: configuration.limits,
             access: access.control,
             warning: warning,
-            observation: Observation(metrics: metrics, slowCall: configuration.observation.slowCall),
+            observation: Observation(
+                metrics: metrics,
+                slowCall: configuration.observation.slowCall,
+                tracer: traces?.tracer,
+                scheme: scheme
+            ),
             logger: logger
         )
         let tls = try certificates()
@@ -80,8 +94,10 @@ struct Server {
             onServerRunning: { announcement.serverRuns($0.localAddress?.port) },
             logger: libraryLogger
         )
+        // They are ended in the opposite order: the spans of the last requests are sent, too.
+        let exporter = traces.map { [ServiceGroupConfiguration.ServiceConfiguration(service: $0.service)] } ?? []
         var group = ServiceGroupConfiguration(
-            services: [.init(service: application)] + metricsListener(announcement)
+            services: exporter + [.init(service: application)] + metricsListener(announcement)
                 + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])
                 // The first to end: streams would go on for as long as their clients like.
                 + [Upkeep { await interface.events.run() }]).map { .init(service: $0) },
@@ -139,6 +155,9 @@ struct Server {
         return logger
     }
 
+    /// What the server's URLs begin with.
+    private var scheme: String { configuration.tls == nil ? "http" : "https" }
+
     private func announce(_ port: Int?, _ metricsPort: Int?, _ access: ServerAccess) {
         ProcessMemory.returnStartPages()
         if let warning = configuration.exposure.warning {
@@ -146,13 +165,16 @@ struct Server {
         }
         let listener = configuration.listener
         var metadata: Logger.Metadata = [
-            "url": "\(configuration.tls == nil ? "http" : "https")://\(listener.authority(port: port))",
+            "url": "\(scheme)://\(listener.authority(port: port))",
             "store": .string(configuration.store.description),
             "authentication": .string(configuration.exposure.warning ?? access.description),
             "version": .string(Version.current),
         ]
         if let metrics = configuration.observation.metrics {
             metadata["metrics"] = "http://\(metrics.authority(port: metricsPort))/metrics"
+        }
+        if let collector = configuration.observation.tracesURL {
+            metadata["traces"] = .string(collector.description)
         }
         logger.notice("listening", metadata: metadata)
     }

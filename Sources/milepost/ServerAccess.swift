@@ -15,7 +15,12 @@ struct ServerAccess {
     /// For the log: which credentials are taken.
     let description: String
 
-    init(_ configuration: AccessConfiguration, metrics: ServerMetrics, logger: Logger) async throws(StartError) {
+    init(
+        _ configuration: AccessConfiguration,
+        metrics: ServerMetrics,
+        tracer: OTLPTracer?,
+        logger: Logger
+    ) async throws(StartError) {
         let audit = try Self.audit(configuration, logger)
         var modes: [any AuthenticationMode] = []
         var authorizer: AgentexAuthorizer?
@@ -27,7 +32,7 @@ struct ServerAccess {
             services.append(Upkeep { await ring.run() })
         }
         if let jwt = configuration.jwt {
-            let mode = try await Self.mode(jwt, logger)
+            let mode = try await Self.mode(jwt, tracer, logger)
             modes.append(mode)
             services.append(Upkeep { await mode.run() })
         }
@@ -38,7 +43,7 @@ struct ServerAccess {
         }
         // It comes last: whatever headers a request has, the provider says what they are worth.
         if let url = configuration.agentexURL {
-            let provider = try Self.provider(url)
+            let provider = try Self.provider(url, tracer)
             self.provider = provider
             modes.append(AgentexMode(provider: provider))
             authorizer = AgentexAuthorizer(provider: provider)
@@ -75,7 +80,11 @@ struct ServerAccess {
         return audit
     }
 
-    private static func mode(_ configuration: JWTConfiguration, _ logger: Logger) async throws(StartError) -> JWTMode {
+    private static func mode(
+        _ configuration: JWTConfiguration,
+        _ tracer: OTLPTracer?,
+        _ logger: Logger
+    ) async throws(StartError) -> JWTMode {
         do throws(JWTSettingsError) {
             let settings = try JWTSettings(
                 jwks: configuration.jwks,
@@ -85,7 +94,7 @@ struct ServerAccess {
                 tenantClaim: configuration.tenantClaim,
                 scopesClaim: configuration.scopesClaim
             )
-            return try await JWTMode(settings, logger: logger)
+            return try await JWTMode(settings, logger: logger, tracer: tracer)
         } catch {
             throw .usage(error.description)
         }
@@ -99,9 +108,9 @@ struct ServerAccess {
         }
     }
 
-    private static func provider(_ url: String) throws(StartError) -> AgentexProvider {
+    private static func provider(_ url: String, _ tracer: OTLPTracer?) throws(StartError) -> AgentexProvider {
         do {
-            return try AgentexProvider(url: url)
+            return try AgentexProvider(url: url, tracer: tracer)
         } catch {
             throw .usage("agentex-auth-url: \(error.description)")
         }

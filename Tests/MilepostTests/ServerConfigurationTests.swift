@@ -106,7 +106,7 @@ struct ServerConfigurationTests {
         #expect(
             configuration.observation.metrics
                 == Listener(host: "::1", port: 9_090, hostOption: "--metrics-host", portOption: "--metrics-port"))
-        #expect(configuration.observation.tracesURL == "http://[::1]:4318/v1/traces")
+        #expect(configuration.observation.tracesURL?.description == "http://[::1]:4318/v1/traces")
         #expect(configuration.observation.tracesPercent == 10)
         #expect(configuration.observation.slowCall == .milliseconds(250))
     }
@@ -257,5 +257,16 @@ struct ServerConfigurationTests {
         #expect(Set(options) == Set(ServerConfiguration.keys.map(\.name) + ["config"]))
         let variables = page.matches(of: /`MILEPOST_([A-Z_]+)`/).map { $0.1.lowercased().replacing("_", with: "-") }
         #expect(Set(variables) == Set(options))
+    }
+
+    @Test("a traces-url that is none is a usage error that shows nothing of it")
+    func tracesURL() async throws {
+        for url in ["collector:4318", "ftp://x:secret@y", "http://u:secret@", "http://x/#secret"] {
+            let error = await usageError(["--traces-url", url])
+            #expect(error?.hasPrefix("traces-url ") == true && error?.contains("secret") == false)
+        }
+        let url = try await read(["--traces-url", "http://u:secret@[::1]:4318"]).observation.tracesURL
+        #expect(url?.description == "http://[::1]:4318/v1/traces")
+        #expect(try await read().observation.tracesURL == nil)
     }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Observability
 
 /// What others may see of the server at work.
 struct ObservationConfiguration: Hashable {
@@ -8,7 +9,9 @@ struct ObservationConfiguration: Hashable {
     /// Nil without a port.
     let metrics: Listener?
     /// `traces-url` (string, default none): where spans are sent, as OTLP/HTTP in JSON.
-    let tracesURL: String?
+    ///
+    /// A URL of a host alone stands for its `/v1/traces`.
+    let tracesURL: CollectorURL?
     /// `traces-percent` (int, default 100, 0–100): how many of the requests that bring no decision of their own are traced.
     let tracesPercent: Int
     /// `slow-call-ms` (int, default 1000, 0–3600000): requests that take longer are logged with where the time went;
@@ -30,9 +33,18 @@ struct ObservationConfiguration: Hashable {
         metrics = port.map {
             Listener(host: host, port: $0, hostOption: "--metrics-host", portOption: "--metrics-port")
         }
-        tracesURL = try config.optionalText("traces-url")
+        tracesURL = try config.optionalText("traces-url").map(Self.collector)
         tracesPercent = try config.number("traces-percent", in: 0...100)
         let limit = try config.number("slow-call-ms", in: 0...3_600_000)
         slowCall = limit == 0 ? nil : .milliseconds(limit)
+    }
+
+    private static func collector(_ url: String) throws(StartError) -> CollectorURL {
+        do {
+            return try CollectorURL(url)
+        } catch {
+            // It may have a password in it, and is not shown.
+            throw .usage("traces-url \(error.description)")
+        }
     }
 }

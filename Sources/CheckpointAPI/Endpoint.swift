@@ -45,6 +45,22 @@ package struct Endpoint: Sendable {
         self.handle = { request, context, _ in try await handle(request, context) }
     }
 
+    /// A call that reads its body itself.
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        scope: Scope,
+        operation: OpenAPIOperation,
+        reading handle: @escaping Handle
+    ) {
+        self.method = method
+        self.path = path
+        self.scope = scope
+        self.operation = operation
+        self.direct = nil
+        self.handle = handle
+    }
+
     /// A call with a JSON body: a POST.
     ///
     /// `handle` and `direct` see only bodies that satisfy `schema` and `check`, of callers who may do to the threads what

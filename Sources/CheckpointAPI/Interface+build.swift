@@ -19,6 +19,8 @@ func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
         .listThreads(store, rules),
         .getThread(store, rules),
         .threadEvents(store, rules),
+        .getRetention(store, rules),
+        .setRetention(store, rules),
     ]
 }
 

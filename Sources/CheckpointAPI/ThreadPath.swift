@@ -8,7 +8,7 @@ struct ThreadPath {
     /// The path of a thread in the table of calls.
     static let template = "/threads/{thread_id}"
     /// The steps behind a thread's that name something of it; nothing else makes a path of a thread.
-    static let parts: Set<String> = ["events"]
+    static let parts: Set<String> = ["events", "retention"]
     private static let prefix = "/threads/"
 
     private let step: Substring

@@ -8,7 +8,7 @@ package import Checkpoints
 /// are older ones of the same key, cannot be told.
 ///
 /// What cannot be opened is an error, never a value.
-package struct EncryptedStore<Base: SealableStore>: ThreadStore {
+package struct EncryptedStore<Base: SealableStore>: RetainingStore {
     let base: Base
     let keys: EncryptionKeys
     /// Whether what is in clear is taken as it is: while a store is being rekeyed.

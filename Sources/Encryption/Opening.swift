@@ -7,7 +7,7 @@ package import Checkpoints
 package func openStore<Base: SealableStore>(
     _ base: Base,
     keys: EncryptionKeys?
-) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance & ThreadTransfer {
+) async throws(StoreOpenError) -> any RetainingStore & StoreMaintenance & ThreadTransfer {
     let state = try await encryptionState(of: base)
     guard let keys else {
         if state == .clear { return base }

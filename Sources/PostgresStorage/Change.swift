@@ -8,7 +8,6 @@ struct Change: PostgresWork {
         case writes([WriteGroup], CheckpointKey)
         /// Rows of another store's thread.
         case rows([ThreadRow], ThreadKey)
-        case deleteThread(ThreadKey)
         /// Statements that depend on what others answered, alone with their thread.
         case edit(ThreadKey, ThreadEdit)
         /// Proof that changes are taken.
@@ -52,7 +51,7 @@ struct Change: PostgresWork {
         return switch kind {
         case .put(let checkpoint, _): checkpoint.key
         case .writes(_, let key): key
-        case .rows(_, let thread), .deleteThread(let thread), .edit(let thread, _):
+        case .rows(_, let thread), .edit(let thread, _):
             CheckpointKey(thread: thread, namespace: "", id: "")
         case .probe: nil
         }
@@ -63,7 +62,7 @@ struct Change: PostgresWork {
         switch kind {
         case .put(let checkpoint, _): checkpoint.key.thread
         case .writes(_, let key): key.thread
-        case .rows(_, let thread), .deleteThread(let thread), .edit(let thread, _): thread
+        case .rows(_, let thread), .edit(let thread, _): thread
         case .probe: nil
         }
     }
@@ -76,7 +75,7 @@ struct Change: PostgresWork {
             }
         case .writes(let groups, _): groups.reduce(0) { $1.writes.reduce($0) { $0 + $1.bytes.count } }
         case .rows(let rows, _): rows.reduce(0) { $0 + $1.byteCount }
-        case .deleteThread, .edit, .probe: 0
+        case .edit, .probe: 0
         }
     }
 
@@ -87,14 +86,13 @@ struct Change: PostgresWork {
             // Groups of two kinds may become as many statements as there are writes.
             isSeparate || byteCount > Self.largestShared
                 || groups.count > 1 && groups.reduce(0) { $0 + $1.writes.count } > Self.mostMixed
-        case .deleteThread, .edit, .probe: true
+        case .edit, .probe: true
         }
     }
 
     /// Whether it may take long, and doing it twice may undo what another did in between.
     var isDeletion: Bool {
         switch kind {
-        case .deleteThread: true
         case .edit(_, let edit): edit.isDeletion
         case .put, .writes, .rows, .probe: false
         }

@@ -33,11 +33,20 @@ extension PostgresSchema {
     }
 
     /// Brings the tables up to date if they are not; servers that start at once do not disturb each other.
-    static func migrate(_ connection: PostgresConnection, _ target: ConnectionString) throws(StoreOpenError) {
-        let steps = try steps(from: state(connection, target))
+    ///
+    /// `isRequired`: whether a role that may not make what is new since version 1 is refused; a server goes on without that.
+    static func migrate(
+        _ connection: PostgresConnection,
+        _ target: ConnectionString,
+        isRequired: Bool = true
+    ) throws(StoreOpenError) {
+        let state = try state(connection, target)
+        let steps = steps(from: state)
         do throws(PostgresFailure) {
             if !steps.isEmpty && !connection.isPooled { try run(.statement(withoutLimits), on: connection) }
             for step in steps { try runPatiently(step, on: connection) }
+        } catch  where !isRequired && state.version != nil && error.state == "42501" {
+            if connection.needsRollback { try rollBack(connection, target) }
         } catch {
             throw refusal(error, target)
         }
@@ -61,6 +70,7 @@ extension PostgresSchema {
         }
         var columns = PostgresColumns()
         if !state.hasTexts { columns.texts = "checkpoint::text, metadata::text" }
+        columns.hasSettings = state.hasRetention
         if !state.hasTaskPath { columns.taskPath = "''" }
         return columns
     }
@@ -90,6 +100,7 @@ extension PostgresSchema {
             state.hasTaskPath = result.isTrue(0, 5)
             state.hasTexts = result.isTrue(0, 6)
             state.hasLZ4 = result.isTrue(0, 7)
+            state.hasRetention = result.isTrue(0, 9)
             state.invalidIndexes = result.identifier(0, 8).text.split(separator: " ").map(String.init)
         }
         if state.isForeign {
@@ -151,7 +162,8 @@ extension PostgresSchema {
                     AND NOT EXISTS (
                         SELECT 1 FROM pg_stat_progress_create_index WHERE relid = to_regclass('checkpoints')
                     )
-            )
+            ),
+            to_regclass('milepost_thread_settings') IS NOT NULL AND to_regclass('milepost_leases') IS NOT NULL
         """,
         isPrepared: false
     )
@@ -204,6 +216,43 @@ extension PostgresSchema {
         """,
         isPrepared: false
     )
+
+    /// Whether what is set for threads can be read and written, and the turn to sweep be taken.
+    static func hasRetention(
+        _ connection: PostgresConnection,
+        _ target: ConnectionString
+    ) throws(StoreOpenError) -> Bool {
+        guard try state(connection, target).hasRetention else { return false }
+        var hasRights = false
+        try ask(retentionRightsQuery, connection, target) { hasRights = $0.isTrue(0, 0) }
+        return hasRights
+    }
+
+    /// A warning.
+    static let withoutRetention =
+        "this role cannot use the tables milepost_thread_settings and milepost_leases: nothing can be set for single threads, and "
+        + "nothing goes by itself; run 'milepost migrate' once as the tables' owner, and GRANT SELECT, INSERT, UPDATE, DELETE on both"
+
+    private static let retentionRightsQuery = StatementText(
+        "schema_retention_rights",
+        """
+        SELECT bool_and(has_table_privilege(name, privilege))
+        FROM unnest(ARRAY['milepost_thread_settings', 'milepost_leases']) AS name,
+            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+        """,
+        isPrepared: false
+    )
+
+    private static func rollBack(
+        _ connection: PostgresConnection,
+        _ target: ConnectionString
+    ) throws(StoreOpenError) {
+        do throws(PostgresFailure) {
+            try run(.statement("ROLLBACK"), on: connection)
+        } catch {
+            throw refusal(error, target)
+        }
+    }
 
     private static func checkRights(
         _ connection: PostgresConnection,

@@ -5,7 +5,7 @@
 /// own. docs/operations.md has the statements that take them away again.
 package enum PostgresSchema {
     /// What `milepost_migrations` holds when the tables are as this program needs them.
-    static let version = 1
+    static let version = 2
     /// The lock that lets one server at a time change the tables, until its transaction ends: the bytes `Mile`.
     private static let lock = 0x4D69_6C65
 
@@ -26,6 +26,8 @@ package enum PostgresSchema {
         var hasTexts = false
         /// Whether values can be compressed with LZ4, which takes less time than the default.
         var hasLZ4 = false
+        /// Whether there are the tables of version 2.
+        var hasRetention = false
         /// Indexes of ours that a broken-off migration left behind.
         var invalidIndexes: [String] = []
     }
@@ -49,19 +51,23 @@ package enum PostgresSchema {
     /// Where there are rows, no step holds a lock that reads or writes wait for longer than a moment: the columns are
     /// nullable, and indexes are made beside the traffic.
     static func steps(from state: State) -> [Step] {
-        guard state.version == nil else { return [] }
+        if let found = state.version, found >= version { return [] }
         let begin = [
             "SET LOCAL lock_timeout = 0", "SELECT pg_advisory_xact_lock(\(lock))", "SET LOCAL lock_timeout = '2s'",
         ]
+        guard state.version == nil else { return [.transaction(begin + retention + [done])] }
         let indexes = state.hasTables && !state.comparesBytes ? [namespaceIndex, threadIndex] : [threadIndex]
         guard state.hasTables else {
             let compression = state.hasLZ4 ? compression : []
             return [
-                .transaction(begin + creation + [mark] + additions + compression + indexes.map { create($0) } + [done])
+                .transaction(
+                    begin + creation + [mark] + additions + retention + compression + indexes.map { create($0) } + [
+                        done
+                    ])
             ]
         }
         let completion = state.isComplete ? [] : completion
-        return [.transaction(begin + creation + completion + additions)]
+        return [.transaction(begin + creation + completion + additions + retention)]
             + state.invalidIndexes.map { .statement("DROP INDEX CONCURRENTLY IF EXISTS \($0)") }
             + indexes.map { .statement(create($0, "CONCURRENTLY ")) } + [.statement(done)]
     }
@@ -153,6 +159,25 @@ package enum PostgresSchema {
         """,
     ]
 
+    /// Of version 2: what is set for single threads, and which server sweeps.
+    private static let retention = [
+        """
+        CREATE TABLE IF NOT EXISTS milepost_thread_settings (
+            thread_id TEXT COLLATE "C" PRIMARY KEY,
+            ttl BIGINT,
+            hold BOOLEAN NOT NULL,
+            pins TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS milepost_leases (
+            name TEXT PRIMARY KEY,
+            holder TEXT NOT NULL,
+            expires_at TIMESTAMPTZ NOT NULL
+        )
+        """,
+    ]
+
     /// Not while an index is still being made, by whichever server: the next start looks again.
     private static let done = """
         INSERT INTO milepost_migrations (version)
@@ -185,6 +210,7 @@ package enum PostgresSchema {
         "SELECT create_distributed_table('checkpoints', 'thread_id')",
         "SELECT create_distributed_table('checkpoint_blobs', 'thread_id', colocate_with => 'checkpoints')",
         "SELECT create_distributed_table('checkpoint_writes', 'thread_id', colocate_with => 'checkpoints')",
+        "SELECT create_distributed_table('milepost_thread_settings', 'thread_id', colocate_with => 'checkpoints')",
         "SELECT create_reference_table('checkpoint_migrations')",
         "SELECT create_reference_table('milepost_migrations')",
         "SELECT create_reference_table('milepost_probes')",

@@ -107,15 +107,26 @@ extension PostgresStore: ThreadStore {
                 }
             )
         }
-        for thread in threads where thread.tenant == tenant {
+        let hasSettings = columns.hasSettings
+        let operation = "delete runs"
+        let found = threads.filter { $0.tenant == tenant }
+        if hasSettings, try await settings(of: found).values.contains(where: \.isHeld) {
+            throw StoreError(.held, during: operation)
+        }
+        for thread in found {
+            let isHeld = Mutex(false)
             let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+                let settings = hasSettings ? try StoredSettings.read(thread, transaction) : .none
+                isHeld.withLock { $0 = settings.isHeld }
+                guard !settings.isHeld else { return }
                 let stored = try StoredOutline(thread, transaction)
                 let plan = stored.plan { outline, isSnapshot throws(StoreError) in
-                    try PrunePlan(deletingRuns: runs, of: outline, isSnapshot: isSnapshot)
+                    try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
                 try transaction.run(stored.statements(for: plan))
             }
-            try await perform(.edit(thread, edit), "delete runs")
+            try await perform(.edit(thread, edit), operation)
+            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
         }
     }
 
@@ -125,19 +136,23 @@ extension PostgresStore: ThreadStore {
         isDryRun: Bool
     ) async throws(StoreError) -> PruneReport {
         let operation = "prune a thread"
-        let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
+        let report = Mutex(PruneReport(thread: thread))
+        let hasSettings = columns.hasSettings
         @Sendable func plan(_ transaction: EditTransaction) throws(PostgresFailure) -> [PostgresStatement] {
+            let settings = hasSettings ? try StoredSettings.read(thread, transaction) : .none
             let stored = try StoredOutline(thread, transaction)
+            guard !settings.isHeld else {
+                let count = stored.checkpointCount
+                report.withLock { $0 = PruneReport(thread: thread, kept: count, isHeld: true) }
+                return []
+            }
             let plan = stored.plan { outline, isSnapshot throws(StoreError) in
-                switch strategy {
-                case .delete: PrunePlan(deletingAllOf: outline)
-                case .keepLatest(let count):
-                    try PrunePlan(keepingLast: count, of: outline, isSnapshot: isSnapshot)
-                }
+                try PrunePlan(strategy, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
             }
             let pruned = PruneReport(thread: thread, removed: stored.counts(of: plan), kept: plan.keptCount)
             report.withLock { $0 = pruned }
-            return stored.statements(for: plan)
+            let isWhole = strategy == .delete && plan.keptCount == 0 && hasSettings
+            return stored.statements(for: plan) + (isWhole ? [StoredSettings.deletion(of: thread)] : [])
         }
         if isDryRun {
             try await snapshots.performInSnapshot(operation) { transaction throws(PostgresFailure) in
@@ -184,7 +199,7 @@ extension PostgresStore: ThreadStore {
         """
     )
 
-    private static func time(_ table: String) -> String {
+    static func time(_ table: String) -> String {
         """
         CASE WHEN jsonb_typeof(\(table).checkpoint -> 'ts') = 'string' THEN \(table).checkpoint ->> 'ts' END
         """

@@ -30,10 +30,13 @@ package final class PostgresStore: Sendable {
         if isReadOnly {
             columns = try PostgresSchema.columns(connection, target)
         } else {
-            try PostgresSchema.migrate(connection, target)
-            columns = PostgresColumns()
+            try PostgresSchema.migrate(connection, target, isRequired: false)
+            var columns = PostgresColumns()
+            columns.hasSettings = try PostgresSchema.hasRetention(connection, target)
+            self.columns = columns
         }
-        warnings = try PostgresSchema.warnings(connection, target)
+        let retention = columns.hasSettings || isReadOnly ? [] : [PostgresSchema.withoutRetention]
+        warnings = try PostgresSchema.warnings(connection, target) + retention
         writer = PostgresWriter(target, observer)
         readers = PostgresReaders(target)
         snapshots = PostgresSnapshots(target)

@@ -262,17 +262,7 @@ final class PostgresWriter: Sendable {
 
     private static func transaction(_ batch: [Change], isPooled: Bool) -> [PostgresStatement] {
         var statements: [PostgresStatement] = []
-        if case .deleteThread(let thread)? = batch.first?.kind {
-            statements = [PostgresStatement(SQL.begin), PostgresStatement(SQL.deletionLimits)]
-            // Each statement's snapshot comes after the lock, and so after every change that was stored before.
-            statements += [SQL.lockThread, SQL.deleteCheckpoints, SQL.deleteBlobs, SQL.deleteWrites].map { text in
-                var parameters = PostgresParameters()
-                parameters.add(thread.storedID)
-                return PostgresStatement(text, parameters)
-            }
-            // Sent again it may find nothing to delete, and must wait for the standby all the same.
-            statements.append(probe)
-        } else if case .probe? = batch.first?.kind {
+        if case .probe? = batch.first?.kind {
             statements = [PostgresStatement(SQL.begin), probe]
         } else {
             var parameters = PostgresParameters()
@@ -281,7 +271,7 @@ final class PostgresWriter: Sendable {
             let lock = PostgresStatement(SQL.lockThreadsShared, parameters)
             statements = [PostgresStatement(SQL.begin), lock] + WriteBatch(batch).statements
         }
-        if isPooled && !batch.contains(where: \.isDeletion) {
+        if isPooled {
             statements.insert(PostgresStatement(SQL.localLimits), at: 1)
         }
         return statements + [PostgresStatement(SQL.commit)]
@@ -333,10 +323,6 @@ final class PostgresWriter: Sendable {
         /// Sets the locks of threads apart from others': the bytes `Mile`.
         private static let threadLocks = 0x4D69_6C65
 
-        static let deleteCheckpoints = StatementText(
-            "delete_checkpoints", "DELETE FROM checkpoints WHERE thread_id = $1")
-        static let deleteBlobs = StatementText("delete_blobs", "DELETE FROM checkpoint_blobs WHERE thread_id = $1")
-        static let deleteWrites = StatementText("delete_writes", "DELETE FROM checkpoint_writes WHERE thread_id = $1")
         static let probe = StatementText(
             "probe",
             """

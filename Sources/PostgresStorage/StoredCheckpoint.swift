@@ -27,6 +27,8 @@ enum StoredCheckpoint {
 
 /// Expressions for what not every database has a column for.
 struct PostgresColumns: Sendable {
+    /// Whether `milepost_thread_settings` and `milepost_leases` are there and may be used.
+    var hasSettings = true
     /// Two: a checkpoint's texts.
     var texts = StoredCheckpoint.texts
     /// A write's task path.

@@ -82,15 +82,51 @@ struct StoredOutline {
         }
     }
 
+    var checkpointCount: Int { outline.checkpoints.count }
+
+    /// The same under a policy.
+    func plan(_ policy: RetentionPolicy, _ settings: ThreadSettings, at now: WallTime) -> RetentionPlan {
+        do {
+            return try RetentionPlan(policy, of: outline, settings, at: now) { snapshots.contains($0) }
+        } catch {
+            preconditionFailure("nothing is read for a plan: all is known")
+        }
+    }
+
+    /// The first steps of a plan, at most so many, and whether those are all.
+    func steps(of plan: PrunePlan, limit: Int) -> (steps: [PruneStep], isAll: Bool) {
+        let steps = plan.steps(of: outline)
+        guard steps.count > limit else { return (steps, true) }
+        // Better a little more than an end after which the plan would be another.
+        let end = steps[(limit - 1)...].firstIndex(where: \.isClean) ?? steps.count - 1
+        return (Array(steps[...end]), end == steps.count - 1)
+    }
+
+    var total: RowCounts {
+        counts.values.reduce(into: counts(deleted: [], blobs: Array(blobBytes.keys))) { $0 += $1 }
+    }
+
     func counts(of plan: PrunePlan) -> RowCounts {
-        var removed = RowCounts(blobs: plan.blobs.count)
-        for place in plan.deleted { removed += counts[place] ?? RowCounts() }
-        for key in plan.blobs { removed.bytes += blobBytes[key] ?? 0 }
+        counts(deleted: Array(plan.deleted), blobs: Array(plan.blobs))
+    }
+
+    func counts(deleted: [CheckpointPlace], blobs: [ThreadOutline.BlobKey]) -> RowCounts {
+        var removed = RowCounts(blobs: blobs.count)
+        for place in deleted { removed += counts[place] ?? RowCounts() }
+        for key in blobs { removed.bytes += blobBytes[key] ?? 0 }
         return removed
     }
 
     func statements(for plan: PrunePlan) -> [PostgresStatement] {
-        let deleted = plan.deleted.sorted()
+        statements(deleted: Array(plan.deleted), orphaned: plan.orphaned, blobs: Array(plan.blobs))
+    }
+
+    func statements(
+        deleted: [CheckpointPlace],
+        orphaned: [CheckpointPlace],
+        blobs: [ThreadOutline.BlobKey]
+    ) -> [PostgresStatement] {
+        let deleted = deleted.sorted()
         var statements: [PostgresStatement] = []
         func add(_ text: StatementText, _ columns: [[Identifier]]) {
             guard columns[0].isEmpty == false else { return }
@@ -100,8 +136,7 @@ struct StoredOutline {
             statements.append(PostgresStatement(text, parameters))
         }
         add(Self.deleteCheckpoints, [deleted.map(\.namespace), deleted.map(\.id)])
-        add(Self.cutParents, [plan.orphaned.map(\.namespace), plan.orphaned.map(\.id)])
-        let blobs = Array(plan.blobs)
+        add(Self.cutParents, [orphaned.map(\.namespace), orphaned.map(\.id)])
         add(
             Self.deleteBlobs,
             [blobs.map(\.namespace), blobs.map(\.version.channel), blobs.map(\.version.version)]

@@ -70,7 +70,7 @@ struct WriteBatch {
             case .writes(let groups, let key):
                 for group in groups { add(group.writes, key, group.policy) }
             case .rows(let rows, let thread): add(rows, to: thread, isRewritten: change.isRewritten)
-            case .deleteThread, .edit, .probe: preconditionFailure("shares no transaction")
+            case .edit, .probe: preconditionFailure("shares no transaction")
             }
         }
     }

@@ -51,6 +51,8 @@ enum BlobChain {
         let base: Int64?
         /// Nil for the first of a channel.
         let newest: Newest?
+        /// The snapshot that it was chosen in: rows that it saw may be gone since.
+        var snapshot = 0
 
         /// By itself, at the beginning of a chain.
         static func alone(_ blob: ChannelBlob, newest: Newest? = nil) -> Placed {
@@ -86,7 +88,14 @@ enum BlobChain {
                 let base = try base(of: position, after: last, of: blob.channel, thread, namespace, snapshot),
                 let stored = StoredBytes.splice(bytes, from: base.bytes)
             else { return .alone(blob, newest: newest) }
-            return Placed(blob: blob, stored: stored, position: position, base: base.row, newest: newest)
+            return Placed(
+                blob: blob,
+                stored: stored,
+                position: position,
+                base: base.row,
+                newest: newest,
+                snapshot: snapshot.commit
+            )
         } catch let error where StoreError(error, during: "put a checkpoint").kind == .corrupt {
             // A chain that is damaged must not be built on: this version begins a new one.
             return .alone(blob, newest: newest)
@@ -132,7 +141,9 @@ enum BlobChain {
         var placed = placed
         if isChained(placed.blob) {
             let row = try newest(key.thread, key.namespace, key.channel, db)?.row
-            if row.map({ Placed.Newest(thread: key.thread, row: $0) }) != placed.newest {
+            if row.map({ Placed.Newest(thread: key.thread, row: $0) }) != placed.newest
+                || placed.base != nil && snapshot.isCut(key.thread, since: placed.snapshot)
+            {
                 placed = try place(placed.blob, thread: key.thread, namespace: key.namespace, in: snapshot)
             }
         }

@@ -19,6 +19,10 @@ final class KnownCheckpoints {
         known.insert(checkpoint)
     }
 
+    func forget(_ checkpoint: CheckpointKey) {
+        known.remove(checkpoint)
+    }
+
     func forgetAll() {
         known.removeAll(keepingCapacity: true)
     }

@@ -28,19 +28,7 @@ struct Pruning {
     func run(
         _ plan: (ThreadOutline, PrunePlan.IsSnapshot) throws(StoreError) -> PrunePlan
     ) throws -> (removed: RowCounts, kept: Int) {
-        let rows = Dictionary(stored.blobs.map { ($0.key, $0.row) }) { first, _ in first }
-        let plan = try plan(stored.outline) { key throws(StoreError) in
-            guard let row = rows[key] else { return false }
-            do {
-                let blob = try BlobChain.read(row, in: db)
-                return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
-            } catch {
-                let error = StoreError(error, during: "prune a thread")
-                // What cannot be read may be one.
-                guard error.kind == .corrupt else { throw error }
-                return true
-            }
-        }
+        let plan = try plan(stored.outline, stored.isSnapshot(db))
         var removed = RowCounts()
         for place in plan.deleted {
             try delete(place)
@@ -172,6 +160,7 @@ struct Pruning {
             $0.bind(thread.tenant.name)
             $0.bind(packed: thread.id)
         }
+        if !isLeft { try StoredSettings.delete(thread, db) }
         transaction.forget(thread, number)
     }
 }

@@ -22,6 +22,9 @@ final class CommitClock: Sendable {
 /// A version of a channel never changes while its thread exists, and a thread's number is never used for another while
 /// the process runs (`ThreadNumbers`): so a key names the same bytes for ever, and nothing here can be out of date. It
 /// could be too new for a snapshot: so each blob has the number of a commit by which it was there.
+///
+/// The exception are versions that a sweep takes from a thread that stays: they are forgotten, and whoever reads them in an older
+/// snapshot does not bring them back (`cut`).
 final class RecentBlobs: Sendable {
     struct Key: Hashable, Sendable {
         let thread: Int64
@@ -56,6 +59,17 @@ final class RecentBlobs: Sendable {
         var younger: [Key: Entry] = [:]
         var older: [Key: Entry] = [:]
         var youngerBytes = 0
+        /// The last commit in which versions of a thread went, by its number.
+        var cuts: [Int64: Int] = [:]
+        /// The last commit in which versions of any other thread went.
+        var lastCut = 0
+
+        func lastCut(of thread: Int64) -> Int { cuts[thread] ?? lastCut }
+
+        mutating func remove(_ key: Key) {
+            older[key] = nil
+            if let entry = younger.removeValue(forKey: key) { youngerBytes -= RecentBlobs.bytes(of: entry.blob, key) }
+        }
 
         /// Returns how many were forgotten for it.
         mutating func add(_ entry: Entry, _ key: Key) -> Int {
@@ -103,10 +117,38 @@ final class RecentBlobs: Sendable {
     }
 
     /// Remembers a blob that every snapshot from `commit` on sees; a very large one is not remembered.
-    func add(_ blob: Blob, _ key: Key, commit: Int) {
+    ///
+    /// `snapshot` is the number of the one that it was read in.
+    func add(_ blob: Blob, _ key: Key, commit: Int, readIn snapshot: Int = .max) {
         guard Self.bytes(of: blob, key) <= Self.limit / 2 else { return }
-        let forgotten = halves.withLock { $0.add(Entry(blob: blob, commit: commit), key) }
+        let forgotten = halves.withLock { halves in
+            guard snapshot >= halves.lastCut(of: key.thread) else { return 0 }
+            return halves.add(Entry(blob: blob, commit: commit), key)
+        }
         if forgotten > 0 { observer?.evicted(forgotten) }
+    }
+
+    /// Threads whose cuts are told apart.
+    private static let mostCuts = 4_096
+
+    /// Forgets versions that go in this commit while their thread stays.
+    ///
+    /// Called in the transaction: nobody takes them for what is put under the same names later, in it or after it. It may be
+    /// rolled back: then they were forgotten for nothing.
+    func cut(_ keys: [Key], of thread: Int64, in commit: Int) {
+        halves.withLock { halves in
+            for key in keys { halves.remove(key) }
+            if halves.cuts.count >= Self.mostCuts, halves.cuts[thread] == nil {
+                halves.lastCut = halves.cuts.values.reduce(halves.lastCut, max)
+                halves.cuts = [:]
+            }
+            halves.cuts[thread] = commit
+        }
+    }
+
+    /// Whether rows of a thread may have gone, or been written anew, that a snapshot with this number saw.
+    func isCut(_ thread: Int64, since snapshot: Int) -> Bool {
+        halves.withLock { $0.lastCut(of: thread) > snapshot }
     }
 
     /// Forgets threads that have been deleted.

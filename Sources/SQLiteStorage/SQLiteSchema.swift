@@ -36,6 +36,9 @@ package enum SQLiteSchema {
         migrator.registerMigration("3 packed keys, one row a task, one payload a checkpoint") { db in
             try Layout3.migrate(db)
         }
+        migrator.registerMigration("4 thread settings") { db in
+            try db.execute(sql: layout4)
+        }
         return migrator
     }()
 
@@ -117,5 +120,21 @@ package enum SQLiteSchema {
     private static let layout2 = """
         ALTER TABLE blobs ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE blobs ADD COLUMN base INTEGER;
+        """
+
+    /// What is set for single threads; few have a row.
+    ///
+    /// By name, not by number: a thread gets another number when it is rewritten.
+    private static let layout4 = """
+        CREATE TABLE thread_settings (
+            tenant TEXT NOT NULL,
+            thread_id ANY NOT NULL,
+            -- Seconds; NULL for the policy's times.
+            ttl INTEGER,
+            hold INTEGER NOT NULL,
+            -- A JSON array of pairs of a namespace and a checkpoint's id.
+            pins TEXT NOT NULL,
+            PRIMARY KEY (tenant, thread_id)
+        ) STRICT, WITHOUT ROWID;
         """
 }

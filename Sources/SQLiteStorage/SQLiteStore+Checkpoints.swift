@@ -57,7 +57,7 @@ extension SQLiteStore: DirectStore {
         _ blobs: [BlobChain.Placed]
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
         { transaction in
-            let thread = try transaction.threads.number(of: checkpoint.key.thread, in: transaction.db)
+            let thread = try transaction.number(of: checkpoint.key.thread)
             try insert(checkpoint, stored, thread: thread, in: transaction.db)
             transaction.kept(stored, logical: checkpoint.document.bytes.count + checkpoint.metadata.bytes.count)
             try arrived(checkpoint.key, transaction)

@@ -1,10 +1,18 @@
 package import Checkpoints
 import GRDB
+import Synchronization
 
 extension SQLiteStore: StoreMaintenance {
     package func deleteThread(_ thread: ThreadKey) async throws(StoreError) {
-        let effect = writer.effect({ ThreadChange(thread, .deleted) })
-        try await writer.perform("delete a thread", telling: effect) { try Self.deleteThread(thread, $0) }
+        let operation = "delete a thread"
+        let isHeld = Mutex(false)
+        let effect = writer.effect({ isHeld.withLock { $0 } ? nil : ThreadChange(thread, .deleted) })
+        try await writer.perform(operation, telling: effect) { transaction in
+            let found = try StoredSettings.isHeld(thread, transaction.db)
+            isHeld.withLock { $0 = found }
+            if !found { try Self.deleteThread(thread, transaction) }
+        }
+        if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
     }
 
     static func deleteThread(_ thread: ThreadKey, _ transaction: SQLiteWriter.Transaction) throws {
@@ -15,6 +23,7 @@ extension SQLiteStore: StoreMaintenance {
             try db.delete(from: "writes", at: key)
             try db.delete(from: "awaited_checkpoints", at: key)
         }
+        try StoredSettings.delete(thread, db)
         transaction.forget(thread, number)
         guard let number else { return }
         for table in ["checkpoints", "blobs"] {

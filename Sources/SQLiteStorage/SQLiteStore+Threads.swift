@@ -39,14 +39,26 @@ extension SQLiteStore: ThreadStore {
 
     /// Finds the threads in one snapshot, then changes each in a transaction of its own.
     package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) {
-        let threads = try await readers.perform("find runs") { try Self.threads(with: runs, of: tenant, $0.db) }
+        let operation = "delete runs"
+        let threads = try await readers.perform("find runs") { snapshot in
+            let threads = try Self.threads(with: runs, of: tenant, snapshot.db)
+            for thread in threads where try StoredSettings.isHeld(thread, snapshot.db) {
+                throw StoreError(.held, during: operation)
+            }
+            return threads
+        }
         for thread in threads {
-            let effect = writer.effect({ ThreadChange(thread, .pruned) })
-            try await writer.perform("delete runs", telling: effect) { transaction in
+            let isHeld = Mutex(false)
+            let effect = writer.effect({ isHeld.withLock { $0 } ? nil : ThreadChange(thread, .pruned) })
+            try await writer.perform(operation, telling: effect) { transaction in
+                let settings = try StoredSettings.read(thread, transaction.db)
+                isHeld.withLock { $0 = settings.isHeld }
+                guard !settings.isHeld else { return }
                 _ = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
-                    try PrunePlan(deletingRuns: runs, of: outline, isSnapshot: isSnapshot)
+                    try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
             }
+            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
         }
     }
 
@@ -78,37 +90,50 @@ extension SQLiteStore: ThreadStore {
         _ strategy: PruneStrategy,
         isDryRun: Bool
     ) async throws(StoreError) -> PruneReport {
-        let report = Mutex(PruneReport(thread: thread, removed: RowCounts(), kept: 0))
         let operation = "prune a thread"
-        let effect = writer.effect({
-            guard !isDryRun, report.withLock({ $0.removed != RowCounts() }) else { return nil }
-            return ThreadChange(thread, strategy == .delete ? .deleted : .pruned)
-        })
-        switch strategy {
-        case .delete where isDryRun:
-            return try await readers.perform(operation) { snapshot in
+        if isDryRun, strategy == .delete {
+            let report: PruneReport? = try await readers.perform(operation) { snapshot in
                 let stored = try StoredOutline(thread, thread.number(in: snapshot.db), snapshot.db)
-                return PruneReport(thread: thread, removed: stored.total, kept: 0)
+                let settings = try StoredSettings.read(thread, snapshot.db)
+                return settings == .none ? PruneReport(thread: thread, removed: stored.total) : nil
             }
-        case .delete:
-            try await writer.perform(operation, telling: effect) { transaction in
-                let stored = try StoredOutline(thread, thread.number(in: transaction.db), transaction.db)
-                report.withLock { $0 = PruneReport(thread: thread, removed: stored.total, kept: 0) }
-                try Self.deleteThread(thread, transaction)
-            }
-        case .keepLatest(let count):
-            try await writer.perform(operation, telling: effect) { transaction in
-                try transaction.db.inSavepoint {
-                    let result = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
-                        try PrunePlan(keepingLast: count, of: outline, isSnapshot: isSnapshot)
-                    }
-                    let pruned = PruneReport(
-                        thread: thread, removed: result?.removed ?? RowCounts(), kept: result?.kept ?? 0)
-                    report.withLock { $0 = pruned }
-                    return isDryRun ? .rollback : .commit
-                }
+            if let report { return report }
+        }
+        let report = Mutex(PruneReport(thread: thread))
+        let effect = writer.effect({
+            let report = report.withLock { $0 }
+            guard !isDryRun, report.removed != RowCounts() else { return nil }
+            return ThreadChange(thread, report.kept == 0 ? .deleted : .pruned)
+        })
+        try await writer.perform(operation, telling: effect) { transaction in
+            try transaction.db.inSavepoint {
+                let found = try Self.pruned(thread, strategy, transaction)
+                report.withLock { $0 = found }
+                return isDryRun ? .rollback : .commit
             }
         }
         return report.withLock { $0 }
+    }
+
+    private static func pruned(
+        _ thread: ThreadKey,
+        _ strategy: PruneStrategy,
+        _ transaction: SQLiteWriter.Transaction
+    ) throws -> PruneReport {
+        let db = transaction.db
+        let settings = try StoredSettings.read(thread, db)
+        if settings.isHeld || strategy == .delete {
+            let stored = try StoredOutline(thread, thread.number(in: db), db)
+            let checkpoints = stored.outline.checkpoints
+            if settings.isHeld { return PruneReport(thread: thread, kept: checkpoints.count, isHeld: true) }
+            if !checkpoints.contains(where: { settings.pins.contains($0.place) }) {
+                try deleteThread(thread, transaction)
+                return PruneReport(thread: thread, removed: stored.total)
+            }
+        }
+        let result = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
+            try PrunePlan(strategy, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
+        }
+        return PruneReport(thread: thread, removed: result?.removed ?? RowCounts(), kept: result?.kept ?? 0)
     }
 }

@@ -61,7 +61,7 @@ extension SQLiteStore: ThreadTransfer {
     private static func insertion(of blob: ChannelBlob, _ namespace: Identifier, _ thread: ThreadKey) -> Change {
         let alone: BlobChain.Placed? = BlobChain.isChained(blob) ? nil : .alone(blob)
         return { transaction in
-            let number = try transaction.threads.number(of: thread, in: transaction.db)
+            let number = try transaction.number(of: thread)
             let placed =
                 try alone
                 ?? BlobChain.place(blob, thread: number, namespace: namespace, in: transaction.snapshot)

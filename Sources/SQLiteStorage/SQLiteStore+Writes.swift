@@ -31,6 +31,7 @@ extension SQLiteStore {
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
         let tasks = TaskWrites.all(in: writes, onConflict: policy)
         return { transaction in
+            transaction.watched.touch(checkpoint.thread)
             try awaitCheckpoint(checkpoint, transaction)
             let statement = try transaction.db.cachedStatement(
                 sql: """

@@ -20,8 +20,38 @@ final class SQLiteWriter: Sendable {
         let threads: ThreadNumbers
         let checkpoints: KnownCheckpoints
         fileprivate let consequences: Consequences
+        /// The thread that a sweep is at.
+        let watched: WatchedThread
+        private let recent: RecentBlobs
+        private let commit: Int
+
+        fileprivate init(
+            _ db: Database, _ memory: Memory, _ consequences: Consequences, _ recent: RecentBlobs,
+            _ commits: CommitClock
+        ) {
+            snapshot = Snapshot(db, commit: commits.seenByAll, recent, remembering: nil)
+            threads = memory.threads
+            checkpoints = memory.checkpoints
+            watched = memory.watched
+            self.consequences = consequences
+            self.recent = recent
+            commit = commits.seenByAny
+        }
 
         var db: Database { snapshot.db }
+
+        /// The number of a thread that the change is about to touch, made when it does not exist.
+        func number(of thread: ThreadKey) throws -> Int64 {
+            watched.touch(thread)
+            return try threads.number(of: thread, in: db)
+        }
+
+        /// Called when versions go, or their rows are written anew, of a thread that stays what it is.
+        func cut(_ keys: [RecentBlobs.Key], of thread: Int64) {
+            let gone = Set(keys)
+            consequences.stored.removeAll { gone.contains($0.key) }
+            recent.cut(keys, of: thread, in: commit)
+        }
 
         /// Called when a blob was stored: it is remembered once the transaction is durable.
         func stored(_ blob: RecentBlobs.Blob, _ key: RecentBlobs.Key) {
@@ -36,6 +66,7 @@ final class SQLiteWriter: Sendable {
 
         /// Called when rows of a thread go; its number is nil when it has none.
         func forget(_ thread: ThreadKey, _ number: Int64?) {
+            watched.touch(thread)
             threads.forget(thread)
             checkpoints.forgetAll()
             guard let number else { return }
@@ -45,9 +76,10 @@ final class SQLiteWriter: Sendable {
     }
 
     /// What the writer remembers of the rows, to save looking them up, and of the log.
-    private final class Memory {
+    fileprivate final class Memory {
         let threads: ThreadNumbers
         let checkpoints = KnownCheckpoints()
+        let watched = WatchedThread()
         let log: WriteAheadLog
         var isTidyingDue = false
 
@@ -293,13 +325,7 @@ final class SQLiteWriter: Sendable {
         defer { commits.end() }
         do {
             try database.writeWithoutTransaction { db in
-                let memory = memory.value
-                let transaction = Transaction(
-                    snapshot: Snapshot(db, commit: commits.seenByAll, recent, remembering: nil),
-                    threads: memory.threads,
-                    checkpoints: memory.checkpoints,
-                    consequences: consequences
-                )
+                let transaction = Transaction(db, memory.value, consequences, recent, commits)
                 try db.inTransaction(.immediate) {
                     for change in batch {
                         try change.apply(transaction)

@@ -17,11 +17,14 @@ struct Snapshot {
         self.commits = commits
     }
 
+    /// Whether what another snapshot saw of a thread's rows may be gone.
+    func isCut(_ thread: Int64, since snapshot: Int) -> Bool { recent.isCut(thread, since: snapshot) }
+
     /// The blob if it is in memory; else what `read` finds, which is then remembered, unless it may be rolled back.
     func blob(_ key: RecentBlobs.Key, _ read: () throws -> RecentBlobs.Blob?) rethrows -> RecentBlobs.Blob? {
         if let blob = recent.blob(key, seenAt: commit) { return blob }
         guard let blob = try read() else { return nil }
-        if let commits { recent.add(blob, key, commit: commits.seenByAny) }
+        if let commits { recent.add(blob, key, commit: commits.seenByAny, readIn: commit) }
         return blob
     }
 }

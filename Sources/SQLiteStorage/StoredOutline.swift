@@ -6,6 +6,7 @@ struct StoredOutline {
     struct Blob {
         let key: ThreadOutline.BlobKey
         let row: Int64
+        let position: Int64
         let base: Int64?
         /// Of the payload.
         let bytes: Int
@@ -23,6 +24,23 @@ struct StoredOutline {
         if let number { try readCheckpoints(thread, number, unreadable, db) }
     }
 
+    /// Whether a blob is the whole value of a channel that otherwise keeps its writes: see `PrunePlan`.
+    func isSnapshot(_ db: Database) -> PrunePlan.IsSnapshot {
+        let rows = Dictionary(blobs.map { ($0.key, $0.row) }) { first, _ in first }
+        return { key throws(StoreError) in
+            guard let row = rows[key] else { return false }
+            do {
+                let blob = try BlobChain.read(row, in: db)
+                return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
+            } catch {
+                let error = StoreError(error, during: "look at a thread")
+                // What cannot be read may be one.
+                guard error.kind == .corrupt else { throw error }
+                return true
+            }
+        }
+    }
+
     var total: RowCounts {
         var total = RowCounts(blobs: blobs.count, bytes: blobs.reduce(0) { $0 + $1.bytes })
         for counts in counts.values { total += counts }
@@ -32,7 +50,7 @@ struct StoredOutline {
     private mutating func readBlobs(_ number: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT blob, checkpoint_ns, channel, version, base, length(payload), type
+                SELECT blob, checkpoint_ns, channel, version, base, length(payload), type, position
                 FROM blobs WHERE thread = ? ORDER BY blob
                 """
         )
@@ -43,7 +61,13 @@ struct StoredOutline {
             let key = ThreadOutline.BlobKey(namespace: row.identifier(1), version: version)
             let bytes = row.optionalInteger(5)
             blobs.append(
-                Blob(key: key, row: row.integer(0), base: row.optionalInteger(4), bytes: Int(bytes ?? 0))
+                Blob(
+                    key: key,
+                    row: row.integer(0),
+                    position: row.integer(7),
+                    base: row.optionalInteger(4),
+                    bytes: Int(bytes ?? 0)
+                )
             )
             outline.blobs[key] = bytes != nil && row.text(6) != "empty"
             return true

@@ -31,8 +31,8 @@ struct StoredSummary {
                 namespaces: try counts.map { namespace, counts in
                     NamespaceSummary(
                         namespace: namespace,
-                        first: try ids[namespace].map { try step($0.first, namespace) },
-                        head: try ids[namespace].map { try step($0.head, namespace) },
+                        first: try ids[namespace].map { try Self.step($0.first, namespace, of: thread, db) },
+                        head: try ids[namespace].map { try Self.step($0.head, namespace, of: thread, db) },
                         counts: counts
                     )
                 }
@@ -86,7 +86,12 @@ struct StoredSummary {
     }
 
     /// A document that is damaged has no time.
-    private func step(_ id: Identifier, _ namespace: Identifier) throws -> NamespaceSummary.Step {
+    static func step(
+        _ id: Identifier,
+        _ namespace: Identifier,
+        of thread: ThreadKey,
+        _ db: Database
+    ) throws -> NamespaceSummary.Step {
         do {
             if let found = try SQLiteStore.checkpoint(in: thread, namespace, id, db) {
                 return NamespaceSummary.Step(id: id, document: found.checkpoint.document)

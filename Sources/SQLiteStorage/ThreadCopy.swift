@@ -50,9 +50,10 @@ struct ThreadCopy {
     }
 
     func run() throws {
+        transaction.watched.touch(target)
         for place in places { try copyWrites(place) }
         guard let number else { return }
-        let copy = try transaction.threads.number(of: target, in: db)
+        let copy = try transaction.number(of: target)
         let checkpoints = try db.cachedStatement(
             sql: """
                 INSERT INTO checkpoints (

@@ -56,6 +56,11 @@ extension PartialStore {
         _ strategy: PruneStrategy,
         isDryRun: Bool
     ) async throws(StoreError) -> PruneReport { throw error }
+    func settings(of thread: ThreadKey) async throws(StoreError) -> ThreadSettings? { throw error }
+    func set(
+        _ settings: ThreadSettings,
+        for thread: ThreadKey
+    ) async throws(StoreError) -> SettingsOutcome { throw error }
     func probe() async throws(StoreError) { throw error }
     func verify(
         _ report: @escaping @Sendable (VerifyProgress) -> Void

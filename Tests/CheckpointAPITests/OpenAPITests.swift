@@ -51,7 +51,9 @@ struct OpenAPITests {
         ),
     ]
 
-    @Test("it has the original's calls, each with these parts and no other but what a put answers to a race")
+    @Test(
+        "it has the original's calls, each with these parts and no other but what a put answers to a race, and a deletion to a hold"
+    )
     func paths() async throws {
         let document = try await document()
         #expect(document["openapi"] == "3.1.0")
@@ -60,7 +62,8 @@ struct OpenAPITests {
             + ##"{"$ref":"#/components/schemas/HeadConflict"}}}}"##
         let expected: JSONValue = .object(
             Self.calls.map { call in
-                let conflict = call.path.hasSuffix("/put") ? race : ""
+                let held = race.replacingOccurrences(of: "HeadConflict", with: "Refusal")
+                let conflict = call.path.hasSuffix("/put") ? race : call.path.hasSuffix("/delete-thread") ? held : ""
                 let content = call.answer.map { #","content":{"application/json":{"schema":\#($0)}}"# } ?? ""
                 let text = """
                     {"post":{"tags":["Checkpoints"],"summary":"\(call.summary)","operationId":"\(call.id)",\
@@ -91,7 +94,7 @@ struct OpenAPITests {
     /// The calls that the original lacks: what the document must say of each somewhere.
     private static let additions: [(path: String, method: String, parts: [String])] = [
         ("/checkpoints/copy-thread", "post", ["schemas/CopyThreadRequest", #""204""#, #""409""#, "schemas/Refusal"]),
-        ("/checkpoints/delete-for-runs", "post", ["schemas/DeleteForRunsRequest", #""204""#]),
+        ("/checkpoints/delete-for-runs", "post", ["schemas/DeleteForRunsRequest", #""204""#, #""409""#]),
         ("/checkpoints/prune", "post", ["schemas/PruneRequest", "schemas/PruneResponse"]),
         (
             "/checkpoints/delta-channel-history", "post",

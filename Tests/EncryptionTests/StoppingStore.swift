@@ -99,6 +99,34 @@ final class StoppingStore<Base: SealableStore>: SealableStore {
         _ thread: ThreadKey, _ strategy: PruneStrategy, isDryRun: Bool
     ) async throws(StoreError) -> PruneReport { throw Self.failure }
 
+    func settings(of thread: ThreadKey) async throws(StoreError) -> ThreadSettings? { throw Self.failure }
+
+    func set(_ settings: ThreadSettings, for thread: ThreadKey) async throws(StoreError) -> SettingsOutcome {
+        throw Self.failure
+    }
+
+    func overviews(after last: ThreadKey?, limit: Int, areTimed: Bool) async throws(StoreError) -> [ThreadOverview] {
+        throw Self.failure
+    }
+
+    func outlook(
+        of thread: ThreadKey, under policy: RetentionPolicy, at now: WallTime
+    ) async throws(StoreError) -> RetentionReport { throw Self.failure }
+
+    func retain(
+        _ thread: ThreadKey,
+        under policy: RetentionPolicy,
+        at now: WallTime,
+        _ pace: SweepPace,
+        announce: @escaping @Sendable (RetentionReport) throws(StoreError) -> Void
+    ) async throws(StoreError) -> RetentionReport { throw Self.failure }
+
+    func takeSweepTurn(_ holder: String, for duration: Duration) async throws(StoreError) -> WallTime? { nil }
+
+    func endSweepTurn(_ holder: String) async throws(StoreError) {}
+
+    func reclaim(leaving: Int, _ pace: SweepPace) async throws(StoreError) -> FreedSpace { throw Self.failure }
+
     func probe() async throws(StoreError) { throw Self.failure }
 
     func verify(

@@ -16,7 +16,7 @@ package enum Backend: String, CaseIterable, Sendable {
     case encryptedSQLite
     case encryptedPostgres
 
-    package typealias Store = ThreadStore & StoreMaintenance & ThreadTransfer
+    package typealias Store = RetainingStore & StoreMaintenance & ThreadTransfer
 
     /// Those that outlive the process.
     package static let durable: [Backend] = [.sqlite, .postgres, .adopted, .encryptedSQLite, .encryptedPostgres]

@@ -18,6 +18,10 @@ package struct AuditRecord: Sendable {
         case rekey
         case backup
         case restore
+        /// What is set for a thread.
+        case setRetention = "set-retention"
+        /// What goes by itself.
+        case retention
     }
 
     package enum Outcome: String, Sendable {

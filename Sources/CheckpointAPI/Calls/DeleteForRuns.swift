@@ -23,7 +23,8 @@ extension Endpoint {
                 id: "delete_for_runs_checkpoints_delete_for_runs_post",
                 summary: "Delete For Runs",
                 request: DeleteForRunsBody.schema.description,
-                answer: .noContent
+                answer: .noContent,
+                conflict: .detail
             ),
             body: DeleteForRunsBody.schema,
             rules: rules,

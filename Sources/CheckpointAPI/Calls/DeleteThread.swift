@@ -23,7 +23,8 @@ extension Endpoint {
                 id: "delete_thread_checkpoints_delete_thread_post",
                 summary: "Delete Thread",
                 request: DeleteThreadBody.schema.description,
-                answer: .noContent
+                answer: .noContent,
+                conflict: .detail
             ),
             body: DeleteThreadBody.schema,
             rules: rules,

@@ -74,6 +74,8 @@ extension JSONWriter {
             writer.counts(report.removed)
             writer.raw(",\"kept\":")
             writer.integer(report.kept)
+            writer.raw(",\"held\":")
+            writer.bool(report.isHeld)
             writer.raw("}")
         }
         writer.raw("}")

@@ -14,6 +14,8 @@ extension RequestLog {
             return error.response
         case let denial as AccessDenial:
             return denial.response
+        case let error as StoreError where error.kind == .held:
+            return error.response
         case let error as StoreError:
             failed(error.debugDescription, level: error.isDefect ? .error : .warning, requestID: requestID)
             return error.response

@@ -6,7 +6,7 @@ extension StoreError {
     /// Whether it is this program, or damage, rather than the moment: a retry would meet it again.
     var isDefect: Bool {
         switch kind {
-        case .busy, .full, .tooLarge, .unavailable, .closed: false
+        case .busy, .full, .tooLarge, .held, .unavailable, .closed: false
         case .corrupt, .unexpected: true
         }
     }
@@ -22,6 +22,12 @@ extension StoreError {
         case .closed: .retry(after: 5, "The server is shutting down; send the request again")
         case .tooLarge:
             .detail(.contentTooLarge, "The writes of one task may come to 512 MiB in all; nothing was changed")
+        case .held:
+            .detail(
+                .conflict,
+                "The thread, or one of the threads, is held; release it first: PUT /threads/{thread_id}/retention with "
+                    + #"{"hold":false}"#
+            )
         case .full: .retry(after: 30, "The store's disk is full; nothing was changed")
         case .corrupt, .unexpected: .internalServerError
         }

@@ -9,7 +9,13 @@ package enum OpenAPIDocument {
         for endpoint in endpoints {
             guard let operation = endpoint.operation else { continue }
             let method = endpoint.method.rawValue.lowercased()
-            paths.append((endpoint.path, .properties([(method, operation.json(path: endpoint.path))])))
+            let described = (method, operation.json(path: endpoint.path))
+            if case .object(let others)? = paths.last?.1, paths.last?.0 == endpoint.path {
+                paths[paths.count - 1].1 = .object(
+                    others + [JSONMember(name: JSONString(described.0), value: described.1)])
+            } else {
+                paths.append((endpoint.path, .properties([described])))
+            }
             if let request = operation.request { add(request, to: &schemas) }
             if let conflict = operation.conflict { add(conflict, to: &schemas) }
             if operation.hasNotFound { add(.detail, to: &schemas) }

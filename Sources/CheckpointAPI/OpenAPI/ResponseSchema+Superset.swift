@@ -11,7 +11,9 @@ extension ResponseSchema {
                 [("dry_run", .schema("boolean", title: "Dry Run"))] + counts + [
                     list("threads", "Threads", .prunedThread)
                 ])
-        case .prunedThread: all([threadID] + counts + [("kept", .schema("integer", title: "Kept"))])
+        case .prunedThread: all([threadID] + counts + pruned)
+        case .retentionResponse: all([threadID] + settings)
+        case .pinResponse: all(pin)
         case .deltaChannelHistoryResponse:
             all([
                 (
@@ -48,6 +50,24 @@ extension ResponseSchema {
             )
         default: all(detail)
         }
+    }
+
+    private var pruned: [Property] {
+        [("kept", .schema("integer", title: "Kept")), ("held", .schema("boolean", title: "Held"))]
+    }
+
+    private var settings: [Property] {
+        [
+            ("ttl", .nullable(["type": "integer"], title: "Ttl")), list("pin", "Pin", .pinResponse),
+            ("hold", .schema("boolean", title: "Hold")),
+        ]
+    }
+
+    private var pin: [Property] {
+        [
+            ("checkpoint_ns", .schema("string", title: "Checkpoint Ns")),
+            ("checkpoint_id", .schema("string", title: "Checkpoint Id")),
+        ]
     }
 
     private var detail: [Property] { [("detail", .schema("string", title: "Detail"))] }

@@ -18,6 +18,8 @@ enum ResponseSchema: String, CaseIterable, Sendable {
     case threadSummary = "ThreadSummary"
     case threadResponse = "ThreadResponse"
     case namespaceSummary = "NamespaceSummary"
+    case retentionResponse = "RetentionResponse"
+    case pinResponse = "PinResponse"
     case httpValidationError = "HTTPValidationError"
     case validationError = "ValidationError"
 
@@ -31,9 +33,10 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         case .deltaSeed: [.blobResponse]
         case .threadListResponse: [.threadSummary]
         case .threadResponse: [.namespaceSummary]
+        case .retentionResponse: [.pinResponse]
         case .httpValidationError: [.validationError]
         case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail,
-            .prunedThread, .threadSummary, .namespaceSummary:
+            .prunedThread, .threadSummary, .namespaceSummary, .pinResponse:
             []
         }
     }
@@ -43,7 +46,8 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         case .blobResponse: blob
         case .checkpointListItem: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
         case .headConflict, .detail, .pruneResponse, .prunedThread, .deltaChannelHistoryResponse, .deltaChannel,
-            .deltaSeed, .threadListResponse, .threadSummary, .threadResponse, .namespaceSummary:
+            .deltaSeed, .threadListResponse, .threadSummary, .threadResponse, .namespaceSummary, .retentionResponse,
+            .pinResponse:
             supersetSchema
         case .checkpointTupleResponse: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
         case .putCheckpointResponse: object(key, required: key.map(\.0))

@@ -135,6 +135,32 @@ extension Field {
         )
     }
 
+    /// Missing and null are the same.
+    static func nullableInteger(
+        _ name: String,
+        _ title: String,
+        range: ClosedRange<Int>,
+        store: @escaping Store<Int?>
+    ) -> Field {
+        let bounds: JSONValue = [
+            "maximum": .number(JSONNumber(range.upperBound)), "minimum": .number(JSONNumber(range.lowerBound)),
+            "type": "integer",
+        ]
+        return Field(
+            name,
+            isRequired: false,
+            shape: .number,
+            description: .nullable(bounds, title: title),
+            decode: { node, document throws(Problem) -> Int? in
+                if node.kind == .null { return nil }
+                let value = try Coercion.integer(node, in: document)
+                try Coercion.require(value, in: range)
+                return value
+            },
+            store: store
+        )
+    }
+
     static func boolean(
         _ name: String,
         _ title: String,

@@ -44,6 +44,8 @@ struct Problem: Error, Sendable {
 
     static let pickle = value("This server takes no pickles (refuse-pickle); send another serialization")
 
+    static let noCheckpoint = value("The thread has no such checkpoint")
+
     static let cursor = value("A cursor comes from the header x-next-cursor of the page before")
 
     /// None of the words that are taken.

@@ -41,7 +41,7 @@ package protocol CheckpointStore: Sendable {
     func list(_ query: CheckpointQuery) async throws(StoreError) -> CheckpointPage
 
     /// Deletes everything stored under the thread, in all namespaces, writes without a checkpoint too.
-    /// A thread that does not exist is no error.
+    /// A thread that does not exist is no error; for one that is held `held` is thrown.
     func deleteThread(_ thread: ThreadKey) async throws(StoreError)
 
     /// What made the channels' values at a checkpoint: the newest of the namespace when `id` is nil.

@@ -1,4 +1,4 @@
-package import JSON
+import JSON
 
 extension MemoryStore {
     package func threads(
@@ -46,10 +46,18 @@ extension MemoryStore {
 
     package func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) throws(StoreError) {
         try checkOpen("delete runs")
-        for thread in threads.keys where thread.tenant == tenant {
-            guard let contents = threads[thread] else { continue }
+        let found = threads.filter { thread, contents in
+            thread.tenant == tenant
+                && contents.checkpoints.values.contains { $0.metadata.runID.map(runs.contains) ?? false }
+        }
+        for thread in found.keys { try requireFree(thread, "delete runs") }
+        for (thread, contents) in found {
             let plan = try PrunePlan(
-                deletingRuns: runs, of: contents.outline(of: thread), isSnapshot: contents.isSnapshot)
+                deletingRuns: runs,
+                of: contents.outline(of: thread),
+                pins: settings[thread]?.pins ?? [],
+                isSnapshot: contents.isSnapshot
+            )
             remove(plan, from: thread)
         }
     }
@@ -60,28 +68,22 @@ extension MemoryStore {
         isDryRun: Bool
     ) throws(StoreError) -> PruneReport {
         try checkOpen("prune a thread")
-        guard let contents = threads[thread] else { return PruneReport(thread: thread, removed: RowCounts(), kept: 0) }
-        switch strategy {
-        case .delete:
-            let places = Set(contents.checkpoints.keys).union(contents.writes.keys)
-            if !isDryRun {
-                threads[thread] = nil
-                publish(thread) { ThreadChange(thread, .deleted) }
-            }
-            return PruneReport(thread: thread, removed: contents.counts(places, Set(contents.blobs.keys)), kept: 0)
-        case .keepLatest(let count):
-            let outline = contents.outline(of: thread)
-            let plan = try PrunePlan(keepingLast: count, of: outline, isSnapshot: contents.isSnapshot)
-            if !isDryRun { remove(plan, from: thread) }
-            return PruneReport(
-                thread: thread,
-                removed: contents.counts(plan.deleted, plan.blobs),
-                kept: plan.keptCount
-            )
+        guard let contents = threads[thread] else { return PruneReport(thread: thread) }
+        if settings[thread]?.isHeld == true {
+            return PruneReport(thread: thread, kept: contents.checkpoints.count, isHeld: true)
         }
+        let plan = try PrunePlan(
+            strategy,
+            of: contents.outline(of: thread),
+            pins: settings[thread]?.pins ?? [],
+            isSnapshot: contents.isSnapshot
+        )
+        if !isDryRun { remove(plan, from: thread) }
+        return PruneReport(
+            thread: thread, removed: contents.counts(plan.deleted, plan.blobs), kept: plan.keptCount)
     }
 
-    private func remove(_ plan: PrunePlan, from thread: ThreadKey) {
+    func remove(_ plan: PrunePlan, from thread: ThreadKey) {
         guard var contents = threads[thread] else { return }
         for place in plan.deleted {
             contents.checkpoints[place] = nil
@@ -90,10 +92,23 @@ extension MemoryStore {
         for place in plan.orphaned { contents.checkpoints[place]?.parentID = nil }
         for key in plan.blobs { contents.blobs[key] = nil }
         let isEmpty = contents.checkpoints.isEmpty && contents.blobs.isEmpty && contents.writes.isEmpty
-        threads[thread] = isEmpty ? nil : contents
-        if !plan.deleted.isEmpty || !plan.blobs.isEmpty {
-            publish(thread) { ThreadChange(thread, isEmpty ? .deleted : .pruned) }
+        threads[thread] = contents
+        if isEmpty {
+            remove(thread)
+        } else if !plan.deleted.isEmpty || !plan.blobs.isEmpty {
+            publish(thread) { ThreadChange(thread, .pruned) }
         }
+    }
+
+    /// With what is set for it.
+    func remove(_ thread: ThreadKey) {
+        threads[thread] = nil
+        settings[thread] = nil
+        publish(thread) { ThreadChange(thread, .deleted) }
+    }
+
+    func requireFree(_ thread: ThreadKey, _ operation: String) throws(StoreError) {
+        if settings[thread]?.isHeld == true { throw StoreError(.held, during: operation) }
     }
 }
 
@@ -134,16 +149,4 @@ extension MemoryStore.Contents {
         for key in keys { counts.bytes += blobs[key]?.bytes?.count ?? 0 }
         return counts
     }
-}
-
-extension NamespaceSummary.Step {
-    /// Costs a walk over the document's members.
-    package init(id: Identifier, document: JSONText) {
-        var time: String?
-        // A document that is not JSON has no time.
-        if case .string(let text)? = try? document.member(Self.time)?.value { time = text.string }
-        self.init(id: id, time: time)
-    }
-
-    private static let time = JSONFields([(name: "ts", shape: .value)])
 }

@@ -2,7 +2,7 @@ import JSON
 
 /// The rules of `CheckpointStore` in the plainest code there is: the oracle of every test, and the store behind
 /// `memory:`. Nothing outlives the process. Each call costs the size of the thread it touches.
-package actor MemoryStore: ThreadStore, StoreMaintenance {
+package actor MemoryStore: RetainingStore, StoreMaintenance {
     struct Row {
         var parentID: Identifier?
         var document: JSONText
@@ -24,6 +24,7 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     }
 
     var threads: [ThreadKey: Contents] = [:]
+    var settings: [ThreadKey: ThreadSettings] = [:]
     var encryption = EncryptionState.clear
     private var isClosed = false
     let feed = ChangeFeed()
@@ -203,8 +204,8 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
 
     package func deleteThread(_ thread: ThreadKey) throws(StoreError) {
         try checkOpen("delete a thread")
-        threads[thread] = nil
-        publish(thread) { ThreadChange(thread, .deleted) }
+        try requireFree(thread, "delete a thread")
+        remove(thread)
     }
 
     package func probe() throws(StoreError) {
@@ -227,6 +228,7 @@ package actor MemoryStore: ThreadStore, StoreMaintenance {
     package func close() {
         isClosed = true
         threads = [:]
+        settings = [:]
     }
 
     package func follow(

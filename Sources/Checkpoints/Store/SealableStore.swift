@@ -18,7 +18,7 @@ package protocol SealableSource: ThreadSource {
 ///
 /// Of a sealed document it reads the members that it reads of any, which stay in clear; of a sealed blob, whether it is a
 /// snapshot (`SealedValue`).
-package protocol SealableStore: ThreadStore, StoreMaintenance, ThreadTransfer, SealableSource {
+package protocol SealableStore: RetainingStore, StoreMaintenance, ThreadTransfer, SealableSource {
     /// Marks the store, durably.
     ///
     /// A program that cannot open what is sealed refuses a store that is not `clear`, also an older one. Refuses where other

@@ -11,6 +11,8 @@ package struct StoreError: Error, Sendable, CustomStringConvertible, CustomDebug
         case full
         /// What was sent would make something stored longer than the store takes. Nothing changed.
         case tooLarge
+        /// The thread is held: nothing of it is deleted. Nothing changed.
+        case held
         /// The store cannot be reached, or an I/O call failed. What became of the change is unknown; it can be
         /// sent again, because every call is idempotent.
         case unavailable
@@ -41,6 +43,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible, CustomDebug
         case .busy: "could not \(operation): the store is busy"
         case .full: "could not \(operation): the store's disk is full"
         case .tooLarge: "could not \(operation): it would be longer than the store takes"
+        case .held: "could not \(operation): the thread is held"
         case .unavailable: "could not \(operation): the store is not available"
         case .corrupt: "could not \(operation): the store is damaged there"
         case .closed: "could not \(operation): the store is closing"

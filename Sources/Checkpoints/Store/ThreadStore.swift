@@ -16,19 +16,25 @@ package protocol ThreadStore: CheckpointStore, ThreadFollowing {
     func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome
 
     /// Deletes the checkpoints of a tenant whose `metadata.run_id` is one of `runs`, with their writes and the blobs that
-    /// only they named, except those that other checkpoints' state is made from (`PrunePlan`).
+    /// only they named, except those that other checkpoints' state is made from (`PrunePlan`), and pinned ones.
     ///
-    /// A transaction a thread. Costs a look at every checkpoint of the tenant.
+    /// A transaction a thread. Throws `held` when one of the threads is held: then nothing was deleted, unless it is held since. Costs a look at every checkpoint of the tenant.
     func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError)
 
     /// Deletes what a thread no longer needs, or says what that would be, in one transaction.
     ///
-    /// A thread that does not exist is no error.
+    /// Pinned checkpoints stay, and everything of a thread that is held. A thread that does not exist is no error.
     func prune(
         _ thread: ThreadKey,
         _ strategy: PruneStrategy,
         isDryRun: Bool
     ) async throws(StoreError) -> PruneReport
+
+    /// What is set for a thread; nil when there is no such thread.
+    func settings(of thread: ThreadKey) async throws(StoreError) -> ThreadSettings?
+
+    /// Sets all of it anew, in one transaction.
+    func set(_ settings: ThreadSettings, for thread: ThreadKey) async throws(StoreError) -> SettingsOutcome
 }
 
 /// What became of a copy.

@@ -20,6 +20,8 @@ package struct CheckpointOutline: Sendable {
         package let source: String?
         /// Run that made it.
         package let runID: Identifier?
+        /// When it was made: the document's `ts`.
+        package let time: String?
         /// Channels that are said to keep their writes instead of their value.
         package let deltaChannels: Set<Identifier>
         /// Whether there are such channels and it is not said which.
@@ -49,6 +51,7 @@ extension CheckpointOutline.Content {
         sendsAreInParent = checkpoint.sendsAreInParent
         source = metadata["source"].text
         runID = checkpoint.metadata.runID
+        time = checkpoint.document.time
         let counters = metadata["counters_since_delta_snapshot"]
         deltaChannels = Set(counters.memberNames)
         hasUnnamedDeltas = metadata["delta_writes_versioned"] != nil

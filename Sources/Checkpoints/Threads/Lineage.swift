@@ -68,6 +68,16 @@ struct Lineage {
         storedChannels[namespace]?.contains(channel) ?? false
     }
 
+    /// Whether an interrupt is there that has not been answered: there is no `__resume__`, or the graph did not go on.
+    func isWaiting(_ index: Int) -> Bool {
+        guard hasWrite(to: .interruptChannel, at: index) else { return false }
+        let isAnswered = hasWrite(to: .resumeChannel, at: index)
+        return !(isAnswered && children[index].contains(where: isStep))
+    }
+
+    /// Whether the graph made the checkpoint by going on.
+    func isStep(_ index: Int) -> Bool { checkpoint(index).content?.source == "loop" }
+
     /// Costs, for all checkpoints together, one walk over the thread a channel.
     mutating func source(of channel: Identifier, from start: Int) -> Source {
         // Taken out, so that it is changed in place.

@@ -1,7 +1,7 @@
 /// What of a thread can go so that everything that stays is worth what it was.
 ///
 /// What stays: the newest checkpoints of every namespace, those whose interrupt waits for an answer with the checkpoints of
-/// the graphs around them, those from which branches part, and those that cannot be read. And for each of them whatever
+/// the graphs around them, those from which branches part, pinned ones, and those that cannot be read. And for each of them whatever
 /// its state is made from: the ancestors back to where a channel that keeps its writes has a value, the parent that
 /// has its sends, its blobs, its writes.
 ///
@@ -15,41 +15,74 @@ package struct PrunePlan: Sendable {
     package private(set) var orphaned: [CheckpointPlace] = []
     /// Checkpoints that stay.
     package private(set) var keptCount = 0
+    /// Namespaces that go entirely: finished calls of subgraphs.
+    private(set) var droppedNamespaces: Set<Identifier> = []
 
     /// Whether a blob is the whole value of a channel that otherwise keeps its writes.
     package typealias IsSnapshot = (ThreadOutline.BlobKey) throws(StoreError) -> Bool
+
+    /// What a strategy keeps, and what is pinned.
+    package init(
+        _ strategy: PruneStrategy,
+        of outline: ThreadOutline,
+        pins: Set<CheckpointPlace>,
+        isSnapshot: IsSnapshot
+    ) throws(StoreError) {
+        switch strategy {
+        case .keepLatest(let count):
+            self = try PrunePlan(keepingLast: count, of: outline, pins: pins, isSnapshot: isSnapshot)
+        case .delete where outline.checkpoints.contains { pins.contains($0.place) }:
+            self = try PrunePlan(keepingOnly: pins, of: outline, isSnapshot: isSnapshot)
+        case .delete:
+            self = PrunePlan(deletingAllOf: outline)
+        }
+    }
 
     /// Keeps the newest `count` checkpoints of each namespace, and what is named above.
     package init(
         keepingLast count: Int,
         of outline: ThreadOutline,
+        pins: Set<CheckpointPlace> = [],
         isSnapshot: IsSnapshot
     ) throws(StoreError) {
         var closure = KeptCheckpoints(Lineage(outline))
         closure.keepNewest(count)
         closure.keepWaiting()
         closure.keepForkBases()
+        closure.keep { pins.contains($0.place) }
         try closure.keepWhatOthersNeed(isSnapshot)
-        let finished = closure.dropFinishedCalls()
-        fill(closure, droppedNamespaces: finished)
-        orphaned = outline.checkpoints.filter { checkpoint in
-            guard let parentID = checkpoint.parentID, !deleted.contains(checkpoint.place) else { return false }
-            return deleted.contains(CheckpointPlace(namespace: checkpoint.place.namespace, id: parentID))
-        }.map(\.place)
+        droppedNamespaces = closure.dropFinishedCalls(except: pins)
+        fill(closure)
+        orphaned = orphans(of: outline)
     }
 
-    /// Deletes the checkpoints of runs, except those that the others' state is made from.
+    /// Keeps what is pinned, with what its state is made from.
+    private init(
+        keepingOnly pins: Set<CheckpointPlace>,
+        of outline: ThreadOutline,
+        isSnapshot: IsSnapshot
+    ) throws(StoreError) {
+        var closure = KeptCheckpoints(Lineage(outline))
+        closure.keep { pins.contains($0.place) }
+        try closure.keepWhatOthersNeed(isSnapshot)
+        fill(closure)
+        deleted.formUnion(outline.writtenChannels.keys.filter { !closure.isKept($0) })
+        orphaned = orphans(of: outline)
+    }
+
+    /// Deletes the checkpoints of runs, except pinned ones and those that the others' state is made from.
     ///
     /// A checkpoint whose parent goes keeps that parent's name.
     package init(
         deletingRuns runs: Set<Identifier>,
         of outline: ThreadOutline,
+        pins: Set<CheckpointPlace> = [],
         isSnapshot: IsSnapshot
     ) throws(StoreError) {
         var closure = KeptCheckpoints(Lineage(outline))
-        closure.keep { !($0.content?.runID.map(runs.contains) ?? false) }
+        closure.keep { pins.contains($0.place) || !($0.content?.runID.map(runs.contains) ?? false) }
         try closure.keepWhatOthersNeed(isSnapshot)
-        fill(closure, droppedNamespaces: [])
+        fill(closure)
     }
 
     /// Deletes everything.
@@ -58,7 +91,17 @@ package struct PrunePlan: Sendable {
         blobs = Set(outline.blobs.keys)
     }
 
-    private mutating func fill(_ closure: KeptCheckpoints, droppedNamespaces: Set<Identifier>) {
+    /// Whether nothing goes.
+    package var isEmpty: Bool { deleted.isEmpty && blobs.isEmpty }
+
+    private func orphans(of outline: ThreadOutline) -> [CheckpointPlace] {
+        outline.checkpoints.filter { checkpoint in
+            guard let parentID = checkpoint.parentID, !deleted.contains(checkpoint.place) else { return false }
+            return deleted.contains(CheckpointPlace(namespace: checkpoint.place.namespace, id: parentID))
+        }.map(\.place)
+    }
+
+    private mutating func fill(_ closure: KeptCheckpoints) {
         let outline = closure.outline
         keptCount = closure.kept.count
         var needed: Set<ThreadOutline.BlobKey> = []
@@ -116,6 +159,10 @@ private struct KeptCheckpoints {
 
     var outline: ThreadOutline { lineage.outline }
 
+    func isKept(_ place: CheckpointPlace) -> Bool {
+        lineage.indexes[place].map(kept.contains) ?? false
+    }
+
     private mutating func keep(_ index: Int) {
         if kept.insert(index).inserted { pending.append(index) }
     }
@@ -139,20 +186,12 @@ private struct KeptCheckpoints {
 
     /// Those with an interrupt that nobody has answered, and the checkpoints of the graphs around them.
     mutating func keepWaiting() {
-        for index in lineage.outline.checkpoints.indices where isWaiting(index) {
+        for index in lineage.outline.checkpoints.indices where lineage.isWaiting(index) {
             keep(index)
             for place in lineage.checkpoint(index).content?.parents ?? [] {
                 if let outer = lineage.indexes[place] { keep(outer) }
             }
         }
-    }
-
-    /// An interrupt has been answered when there is a `__resume__` and the graph went on from here.
-    private func isWaiting(_ index: Int) -> Bool {
-        guard lineage.hasWrite(to: .interruptChannel, at: index) else { return false }
-        let isAnswered = lineage.hasWrite(to: .resumeChannel, at: index)
-        let wentOn = lineage.children[index].contains { lineage.checkpoint($0).content?.source == "loop" }
-        return !(isAnswered && wentOn)
     }
 
     mutating func keepForkBases() {
@@ -218,7 +257,7 @@ private struct KeptCheckpoints {
 
     /// Namespaces of subgraph calls (their name has a colon) whose caller, a checkpoint of the root graph, is there and
     /// goes.
-    mutating func dropFinishedCalls() -> Set<Identifier> {
+    mutating func dropFinishedCalls(except pins: Set<CheckpointPlace>) -> Set<Identifier> {
         var heads: [Identifier: Int] = [:]
         for (index, checkpoint) in lineage.outline.checkpoints.enumerated() {
             let namespace = checkpoint.place.namespace
@@ -230,10 +269,12 @@ private struct KeptCheckpoints {
             let caller = lineage.checkpoint(head).content?.parents.first { $0.namespace.isEmpty }
             return caller.flatMap { lineage.indexes[$0] }.map { !kept.contains($0) } ?? false
         }
-        // What cannot be read stays, and who waits.
+        // What cannot be read stays, and who waits, and where something is pinned.
         let waiting = Set(
-            lineage.outline.checkpoints.indices.filter(isWaiting).map { lineage.checkpoint($0).place.namespace })
-        let dropped = Set(finished.keys).subtracting(obscured).subtracting(waiting)
+            lineage.outline.checkpoints.indices.filter(lineage.isWaiting).map { lineage.checkpoint($0).place.namespace }
+        )
+        let pinned = Set(pins.filter { lineage.indexes[$0] != nil }.map(\.namespace))
+        let dropped = Set(finished.keys).subtracting(obscured).subtracting(waiting).subtracting(pinned)
         kept = kept.filter { !dropped.contains(lineage.checkpoint($0).place.namespace) }
         return dropped
     }

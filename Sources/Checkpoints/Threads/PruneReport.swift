@@ -12,10 +12,13 @@ package struct PruneReport: Hashable, Sendable {
     package let removed: RowCounts
     /// Checkpoints that stay.
     package let kept: Int
+    /// Whether nothing went because the thread is held.
+    package let isHeld: Bool
 
-    package init(thread: ThreadKey, removed: RowCounts, kept: Int) {
+    package init(thread: ThreadKey, removed: RowCounts = RowCounts(), kept: Int = 0, isHeld: Bool = false) {
         self.thread = thread
         self.removed = removed
         self.kept = kept
+        self.isHeld = isHeld
     }
 }

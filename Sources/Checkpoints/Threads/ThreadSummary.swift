@@ -1,3 +1,5 @@
+package import JSON
+
 /// What a thread has, in figures.
 package struct ThreadSummary: Hashable, Sendable {
     package let thread: ThreadKey
@@ -49,6 +51,24 @@ package struct NamespaceSummary: Hashable, Sendable {
         self.head = head
         self.counts = counts
     }
+}
+
+extension NamespaceSummary.Step {
+    /// Costs a walk over the document's members.
+    package init(id: Identifier, document: JSONText) {
+        self.init(id: id, time: document.time)
+    }
+}
+
+extension JSONText {
+    /// A document's `ts`; nil when that is not a string, and for what is not JSON.
+    var time: String? {
+        // What is not JSON has no time.
+        guard case .string(let text)? = try? member(Self.timeField)?.value else { return nil }
+        return text.string
+    }
+
+    private static let timeField = JSONFields([(name: "ts", shape: .value)])
 }
 
 /// How many rows, and what they take.

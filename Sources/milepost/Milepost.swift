@@ -17,8 +17,8 @@ struct Milepost: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Health.self, Verify.self, Backup.self, Restore.self, Export.self, Import.self, Migrate.self,
-            Keys.self, Rekey.self,
+            Serve.self, Health.self, Verify.self, Prune.self, Backup.self, Restore.self, Export.self, Import.self,
+            Migrate.self, Keys.self, Rekey.self,
             Threads.self, History.self, Show.self, Diff.self,
         ]
     )

@@ -29,7 +29,8 @@ struct Server {
         ProcessMemory.returnFreedMegabytes()
         // What libraries count is on the page too.
         MetricsSystem.bootstrap(metrics.factory)
-        let store: any ThreadStore & StoreMaintenance
+        let policies = try configuration.retention.policies()
+        let store: any RetainingStore & StoreMaintenance
         do {
             store = try await configuration.store.open(keys: configuration.encryption.read(), metrics: metrics)
         } catch let error as StoreOpenError {
@@ -45,7 +46,7 @@ struct Server {
             let access = try await ServerAccess(
                 configuration.access, metrics: metrics, tracer: traces?.tracer, logger: logger)
             do {
-                try await serve(store, access, traces)
+                try await serve(store, access, policies, traces)
             } catch {
                 await access.close()
                 throw error
@@ -60,10 +61,12 @@ struct Server {
     }
 
     private func serve(
-        _ store: some ThreadStore & StoreMaintenance,
+        _ store: some RetainingStore & StoreMaintenance,
         _ access: ServerAccess,
+        _ policies: RetentionPolicies,
         _ traces: ServerTraces?
     ) async throws {
+        let sweeper = sweeper(store, access, policies)
         let warning = configuration.exposure.warning
         let interface = buildInterface(
             store: store,
@@ -99,6 +102,7 @@ struct Server {
         var group = ServiceGroupConfiguration(
             services: exporter + [.init(service: application)] + metricsListener(announcement)
                 + (access.services + (tls.map { tls in [Upkeep { await tls.run() }] } ?? [])
+                + [Upkeep { await sweeper.run() }]
                 // The first to end: streams would go on for as long as their clients like.
                 + [Upkeep { await interface.events.run() }]).map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -116,6 +120,17 @@ struct Server {
         guard let listener = configuration.observation.metrics else { return [] }
         let service = MetricsListener(listener, metrics, logger: libraryLogger) { announcement.metricsRun($0) }
         return [.init(service: service)]
+    }
+
+    private func sweeper(_ store: any RetainingStore, _ access: ServerAccess, _ policies: RetentionPolicies) -> Sweeper {
+        Sweeper(
+            store: store,
+            policies: policies,
+            interval: configuration.retention.interval,
+            audit: access.audit,
+            logger: logger,
+            observe: metrics.retention.observe(_:)
+        )
     }
 
     private func certificates() throws(StartError) -> TLSCertificates? {

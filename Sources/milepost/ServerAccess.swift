@@ -8,6 +8,7 @@ import SystemPackage
 /// The parts that decide who gets in, made as the configuration says.
 struct ServerAccess {
     let control: AccessControl
+    let audit: AuditLog
     /// What keeps keys and the like up to date while the server runs.
     private(set) var services: [Upkeep] = []
     private var provider: AgentexProvider?
@@ -22,6 +23,7 @@ struct ServerAccess {
         logger: Logger
     ) async throws(StartError) {
         let audit = try Self.audit(configuration, logger)
+        self.audit = audit
         var modes: [any AuthenticationMode] = []
         var authorizer: AgentexAuthorizer?
         if let path = configuration.apiKeysFile {

@@ -1,3 +1,4 @@
+package import Checkpoints
 package import Metrics
 
 /// What retention has done.
@@ -31,5 +32,12 @@ package struct RetentionMetrics: Sendable {
     package func swept(at time: Timestamp) {
         sweeps.increment()
         lastSweep.set(Double(time.seconds) + Double(time.milliseconds) / 1_000)
+    }
+
+    /// Called when a sweep has come to its end.
+    package func observe(_ report: RetentionSweep.Report) {
+        deleted(threads: report.deleted, checkpoints: report.removed.checkpoints)
+        reclaimed(bytes: report.freed.bytes)
+        swept(at: .now)
     }
 }

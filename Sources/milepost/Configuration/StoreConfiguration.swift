@@ -52,7 +52,7 @@ enum StoreConfiguration: Hashable {
     func open(
         keys: EncryptionKeys?,
         metrics: ServerMetrics
-    ) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance {
+    ) async throws(StoreOpenError) -> any RetainingStore & StoreMaintenance {
         let store = try await Self.opened(base(metrics), keys)
         metrics.show(store)
         return store
@@ -71,7 +71,7 @@ enum StoreConfiguration: Hashable {
     private static func opened(
         _ base: some SealableStore,
         _ keys: EncryptionKeys?
-    ) async throws(StoreOpenError) -> any ThreadStore & StoreMaintenance & ThreadTransfer {
+    ) async throws(StoreOpenError) -> any RetainingStore & StoreMaintenance & ThreadTransfer {
         do throws(StoreOpenError) {
             return try await openStore(base, keys: keys)
         } catch {
@@ -167,6 +167,46 @@ enum StoreConfiguration: Hashable {
     func withBase<Value>(_ body: (any SealableStore) async throws -> Value) async throws -> Value {
         let store = try base()
         return try await Self.run(store, body) { await store.close() }
+    }
+
+    /// Runs `body` on what can be said of its threads' age: a server may have it open meanwhile, and nothing is changed.
+    func withRetentionSource<Value>(_ body: (any RetentionSource) async throws -> Value) async throws -> Value {
+        do {
+            switch self {
+            case .memory:
+                throw StartError.usage("--store memory: is in its server alone and cannot be pruned; use sqlite:PATH")
+            case .sqlite(let path):
+                let file = try SQLiteFile(path: path)
+                return try await Self.run(file) {
+                    try await body($0)
+                } close: {
+                    await file.close()
+                }
+            case .postgres(let target):
+                let store = try PostgresStore(target, isReadOnly: true)
+                return try await Self.run(store) {
+                    try await body($0)
+                } close: {
+                    await store.close()
+                }
+            }
+        } catch let error as StoreOpenError {
+            throw StartError.machine(error.description)
+        }
+    }
+
+    /// Runs `body` on it to take something away; a store that does not exist is not made.
+    func withRetainingStore<Value>(_ body: (any RetainingStore) async throws -> Value) async throws -> Value {
+        try await withRetentionSource { _ in }
+        do {
+            return try await withBase { try await body($0) }
+        } catch let error as StoreOpenError where error.kind == .locked {
+            throw StartError.machine(
+                "\(error.problem); set the policy in that server (retain-idle, retain-age, retain-last or retention-file), or stop it"
+            )
+        } catch let error as StoreOpenError {
+            throw StartError.machine(error.description)
+        }
     }
 
     private static func run<Store, Value>(

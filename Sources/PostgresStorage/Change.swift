@@ -67,6 +67,19 @@ struct Change: PostgresWork {
         }
     }
 
+    /// What followers of its thread are told once it is durable; nil for nothing.
+    ///
+    /// Of an edit, once it has run.
+    var told: ThreadChange? {
+        switch kind {
+        case .put(let checkpoint, _): ThreadChange(checkpoint)
+        case .writes(let groups, let key): ThreadChange(groups, for: key)
+        case .rows(_, let thread): ThreadChange(thread, .replaced)
+        case .edit(_, let edit): edit.effect()
+        case .probe: nil
+        }
+    }
+
     var byteCount: Int {
         switch kind {
         case .put(let checkpoint, let blobs):

@@ -16,7 +16,7 @@ final class PostgresConnection {
     /// Statements that take effect together: all up to a point of synchronisation.
     typealias Group = [PostgresStatement]
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     private var prepared: Set<ObjectIdentifier> = []
     private var isFlushing = false
     private var isSpoilt = false

@@ -15,7 +15,9 @@ extension PostgresStore: DirectStore {
             return writer.add(change)
         }
         let outcome = Mutex(PutOutcome.stored)
-        let edit = ThreadEdit { transaction throws(PostgresFailure) in
+        let edit = ThreadEdit(telling: {
+            outcome.withLock { $0 == .stored } ? ThreadChange(checkpoint) : nil
+        }) { transaction throws(PostgresFailure) in
             let found = try transaction.head(of: checkpoint.key)
             if head.allows(checkpoint, head: found) {
                 outcome.withLock { $0 = .stored }

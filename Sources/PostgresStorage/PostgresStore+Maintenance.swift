@@ -6,7 +6,9 @@ extension PostgresStore: StoreMaintenance {
         let operation = "delete a thread"
         let isHeld = Mutex(false)
         let hasSettings = columns.hasSettings
-        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+        let edit = ThreadEdit(
+            isDeletion: true, telling: { isHeld.withLock { $0 } ? nil : ThreadChange(thread, .deleted) }
+        ) { transaction throws(PostgresFailure) in
             let found = hasSettings ? try StoredSettings.read(thread, transaction).isHeld : false
             isHeld.withLock { $0 = found }
             // Each statement's snapshot comes after the lock, and so after every change that was stored before.

@@ -175,7 +175,14 @@ extension PostgresStore: RetainingStore {
     ) async throws(StoreError) -> RetentionPortion {
         let found = Mutex<RetentionPortion?>(nil)
         let refusal = Mutex<StoreError?>(nil)
-        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+        let edit = ThreadEdit(
+            isDeletion: true,
+            telling: {
+                guard let portion = found.withLock({ $0 }), portion.removed != RowCounts() else { return nil }
+                let isWhole = portion.isLast && portion.outlook.outcome == .deleted
+                return ThreadChange(thread, isWhole ? .deleted : .pruned)
+            }
+        ) { transaction throws(PostgresFailure) in
             let portion = try RetentionPortion(
                 thread, policy, now, transaction, hasSettings: true, limit: Self.portion)
             // A second time nothing more is said.

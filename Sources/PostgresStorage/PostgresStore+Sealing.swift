@@ -26,10 +26,17 @@ extension PostgresStore: SealableStore {
     ) async throws(StoreError) -> CopyOutcome {
         let outcome = Mutex(CopyOutcome.done)
         let refusal = Mutex<StoreError?>(nil)
-        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+        let isCopied = Mutex(false)
+        let edit = ThreadEdit(
+            isDeletion: true,
+            telling: {
+                isCopied.withLock { $0 } ? ThreadChange(target, .replaced) : nil
+            }
+        ) { transaction throws(PostgresFailure) in
             refusal.withLock { $0 = nil }
             if target != source {
                 let state = try Self.targetState(of: target, from: source, transaction)
+                isCopied.withLock { $0 = state.isEmpty }
                 outcome.withLock { $0 = state.isEmpty || state.isCopy ? .done : .targetExists }
                 guard state.isEmpty else { return }
             }

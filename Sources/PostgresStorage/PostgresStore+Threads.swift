@@ -61,9 +61,16 @@ extension PostgresStore: ThreadStore {
         let target = ThreadKey(target, tenant: source.tenant)
         guard target != source else { return .done }
         let outcome = Mutex(CopyOutcome.done)
-        let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+        let isCopied = Mutex(false)
+        let edit = ThreadEdit(
+            isDeletion: true,
+            telling: {
+                isCopied.withLock { $0 } ? ThreadChange(target, .replaced) : nil
+            }
+        ) { transaction throws(PostgresFailure) in
             let state = try Self.targetState(of: target, from: source, transaction)
             outcome.withLock { $0 = state.isEmpty || state.isCopy ? .done : .targetExists }
+            isCopied.withLock { $0 = state.isEmpty }
             guard state.isEmpty else { return }
             var parameters = PostgresParameters()
             parameters.add(target.storedID)
@@ -115,7 +122,9 @@ extension PostgresStore: ThreadStore {
         }
         for thread in found {
             let isHeld = Mutex(false)
-            let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+            let edit = ThreadEdit(
+                isDeletion: true, telling: { isHeld.withLock { $0 } ? nil : ThreadChange(thread, .pruned) }
+            ) { transaction throws(PostgresFailure) in
                 let settings = hasSettings ? try StoredSettings.read(thread, transaction) : .none
                 isHeld.withLock { $0 = settings.isHeld }
                 guard !settings.isHeld else { return }
@@ -159,7 +168,13 @@ extension PostgresStore: ThreadStore {
                 _ = try plan(transaction)
             }
         } else {
-            let edit = ThreadEdit(isDeletion: true) { transaction throws(PostgresFailure) in
+            let edit = ThreadEdit(
+                isDeletion: true,
+                telling: {
+                    guard report.withLock({ $0.removed != RowCounts() }) else { return nil }
+                    return ThreadChange(thread, report.withLock { $0.kept } == 0 ? .deleted : .pruned)
+                }
+            ) { transaction throws(PostgresFailure) in
                 try transaction.run(try plan(transaction))
             }
             try await perform(.edit(thread, edit), operation)

@@ -7,6 +7,9 @@ package final class PostgresStore: Sendable {
     let writer: PostgresWriter
     let readers: PostgresReaders
     let snapshots: PostgresSnapshots
+    let following = PostgresFollowing()
+    /// Nil for a store that is only read.
+    let listener: ChangeListener?
     let target: ConnectionString
     let columns: PostgresColumns
     /// What the operator should know about how the server is set up, each a sentence.
@@ -37,12 +40,14 @@ package final class PostgresStore: Sendable {
         }
         let retention = columns.hasSettings || isReadOnly ? [] : [PostgresSchema.withoutRetention]
         warnings = try PostgresSchema.warnings(connection, target) + retention
-        writer = PostgresWriter(target, observer)
+        writer = PostgresWriter(target, following, observer)
         readers = PostgresReaders(target)
+        listener = isReadOnly ? nil : ChangeListener(target, following, readers)
         snapshots = PostgresSnapshots(target)
     }
 
     package func close() async {
+        await listener?.close()
         await readers.close()
         await snapshots.close()
         await writer.close()

@@ -51,18 +51,18 @@ final class PostgresWriter: Sendable {
         }
     }
 
-    init(_ target: ConnectionString, _ observer: (any StoreObserver)?) {
+    init(_ target: ConnectionString, _ following: PostgresFollowing, _ observer: (any StoreObserver)?) {
         let held = HeldThreads()
         let single = PostgresLanes<Change>("single", target, count: Self.singleLanes, batchLimit: 1) {
-            Self.performSingle($0, $1, observer)
+            Self.performSingle($0, $1, following, observer)
         }
         shared = PostgresLanes<Change>("shared", target, count: 1, batchLimit: Self.batchLimit) { connection, batch in
-            Self.performShared(connection, batch, observer) { change, isLocked in
+            Self.performShared(connection, batch, following, observer) { change, isLocked in
                 Self.add(change, to: single, isLocked ? held : nil)
             }
         }
         deletions = PostgresLanes<Change>("deletion", target, count: Self.deletionLanes, batchLimit: 1) {
-            Self.performSingle($0, $1, observer)
+            Self.performSingle($0, $1, following, observer)
         }
         self.single = single
         self.held = held
@@ -106,10 +106,12 @@ final class PostgresWriter: Sendable {
     private static func performShared(
         _ connection: PostgresConnection,
         _ batch: [Change],
+        _ following: PostgresFollowing,
         _ observer: (any StoreObserver)?,
         _ separate: (_ change: Change, _ isLocked: Bool) -> Void
     ) -> PostgresOutcome<Change> {
-        guard let failure = execute(batch, connection, observer) else {
+        guard let failure = execute(batch, connection, following, observer) else {
+            following.committed(batch)
             for change in batch { change.answer(.success(())) }
             return PostgresOutcome()
         }
@@ -130,17 +132,19 @@ final class PostgresWriter: Sendable {
     private static func performSingle(
         _ connection: PostgresConnection,
         _ batch: [Change],
+        _ following: PostgresFollowing,
         _ observer: (any StoreObserver)?
     ) -> PostgresOutcome<Change> {
         var outcome = PostgresOutcome<Change>()
         for var change in batch {
-            var failure = execute([change], connection, observer)
+            var failure = execute([change], connection, following, observer)
             if failure?.isAboutData == true {
                 // A number that jsonb does not take.
                 change.isRewritten = true
-                failure = execute([change], connection, observer)
+                failure = execute([change], connection, following, observer)
             }
             guard let failure else {
+                following.committed([change])
                 change.answer(.success(()))
                 continue
             }
@@ -160,10 +164,11 @@ final class PostgresWriter: Sendable {
     private static func execute(
         _ batch: [Change],
         _ connection: PostgresConnection,
+        _ following: PostgresFollowing,
         _ observer: (any StoreObserver)?
     ) -> PostgresFailure? {
         let start = ContinuousClock.now
-        if let failure = attempt(batch, connection, now: start) {
+        if let failure = attempt(batch, connection, following, now: start) {
             observer?.commitFailed()
             return failure
         }
@@ -185,6 +190,7 @@ final class PostgresWriter: Sendable {
     private static func attempt(
         _ batch: [Change],
         _ connection: PostgresConnection,
+        _ following: PostgresFollowing,
         now: ContinuousClock.Instant
     ) -> PostgresFailure? {
         let isDeletion = batch.first?.isDeletion ?? false
@@ -193,9 +199,9 @@ final class PostgresWriter: Sendable {
         var end = ""
         do throws(PostgresFailure) {
             if let change = batch.first, case .edit(let thread, let edit) = change.kind {
-                return try execute(edit, of: thread, change, connection, until: deadline)
+                return try execute(edit, of: thread, change, connection, following, until: deadline)
             }
-            let statements = transaction(batch, isPooled: connection.isPooled)
+            let statements = transaction(batch, following, isPooled: connection.isPooled)
             let failures = try connection.run([statements], until: deadline) { _, index, result in
                 if index == statements.count - 1 { end = result.commandTag }
             }
@@ -227,6 +233,7 @@ final class PostgresWriter: Sendable {
         of thread: ThreadKey,
         _ change: Change,
         _ connection: PostgresConnection,
+        _ following: PostgresFollowing,
         until deadline: ContinuousClock.Instant
     ) throws(PostgresFailure) -> PostgresFailure? {
         var parameters = PostgresParameters()
@@ -245,11 +252,12 @@ final class PostgresWriter: Sendable {
         do throws(PostgresFailure) {
             try transaction.run(begin)
             try edit.body(transaction)
-            var end = ""
+            var tag = ""
             isCommitSent = true
             // The probe is written also where there was nothing to change: then too it must wait for the standby.
-            try transaction.run([probe, PostgresStatement(SQL.commit)]) { _, result in end = result.commandTag }
-            return uncertainty(end, connection)
+            let end = notification(of: [change], following) + [probe, PostgresStatement(SQL.commit)]
+            try transaction.run(end) { _, result in tag = result.commandTag }
+            return uncertainty(tag, connection)
         } catch {
             var failure = error
             failure.isBeforeCommit = !isCommitSent
@@ -260,7 +268,17 @@ final class PostgresWriter: Sendable {
         }
     }
 
-    private static func transaction(_ batch: [Change], isPooled: Bool) -> [PostgresStatement] {
+    /// Tells other servers whose clients follow these threads, with the commit.
+    private static func notification(of batch: [Change], _ following: PostgresFollowing) -> [PostgresStatement] {
+        let notifications = following.notifications(for: batch)
+        return notifications.isEmpty ? [] : [ListeningSession.notification(of: notifications)]
+    }
+
+    private static func transaction(
+        _ batch: [Change],
+        _ following: PostgresFollowing,
+        isPooled: Bool
+    ) -> [PostgresStatement] {
         var statements: [PostgresStatement] = []
         if case .probe? = batch.first?.kind {
             statements = [PostgresStatement(SQL.begin), probe]
@@ -274,7 +292,7 @@ final class PostgresWriter: Sendable {
         if isPooled {
             statements.insert(PostgresStatement(SQL.localLimits), at: 1)
         }
-        return statements + [PostgresStatement(SQL.commit)]
+        return statements + notification(of: batch, following) + [PostgresStatement(SQL.commit)]
     }
 
     /// Something that is written to the log.

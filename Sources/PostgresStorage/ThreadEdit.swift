@@ -5,11 +5,18 @@ import JSON
 struct ThreadEdit: Sendable {
     /// Whether it may take as long as a deletion, and is not done again when its commit's answer is lost.
     var isDeletion = false
+    /// What it did once it has run; nil for nothing that anybody is told of.
+    let effect: @Sendable () -> ThreadChange?
     /// May run twice, never half.
     let body: @Sendable (EditTransaction) throws(PostgresFailure) -> Void
 
-    init(isDeletion: Bool = false, _ body: @escaping @Sendable (EditTransaction) throws(PostgresFailure) -> Void) {
+    init(
+        isDeletion: Bool = false,
+        telling effect: @escaping @Sendable () -> ThreadChange? = { nil },
+        _ body: @escaping @Sendable (EditTransaction) throws(PostgresFailure) -> Void
+    ) {
         self.isDeletion = isDeletion
+        self.effect = effect
         self.body = body
     }
 }

@@ -37,7 +37,7 @@ struct Resumption: Equatable {
         }
         let length = Int(bytes[texts]) << 8 | Int(bytes[texts + 1])
         let rest = bytes[(texts + 2)...]
-        guard length <= rest.count else { return nil }
+        guard length <= rest.count + 1 else { return nil }
         // 0 is of no floor; an id is one longer.
         guard length > 0 else {
             floor = nil

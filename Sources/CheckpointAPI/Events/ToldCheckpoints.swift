@@ -96,26 +96,3 @@ struct ToldCheckpoints {
         )
     }
 }
-
-/// A place in the ascending order of checkpoint ids, then of namespaces: that of a list of one thread, the other way round.
-struct ListOrder: Hashable, Comparable {
-    let id: Identifier
-    let namespace: Identifier
-
-    init(id: Identifier, namespace: Identifier) {
-        self.id = id
-        self.namespace = namespace
-    }
-
-    init(_ place: CheckpointPlace) {
-        self.init(id: place.id, namespace: place.namespace)
-    }
-
-    init(_ key: CheckpointKey) {
-        self.init(id: key.id, namespace: key.namespace)
-    }
-
-    static func < (left: ListOrder, right: ListOrder) -> Bool {
-        left.id != right.id ? left.id < right.id : left.namespace < right.namespace
-    }
-}

@@ -72,6 +72,18 @@ struct RawClient {
         }
     }
 
+    /// What comes up to that text, and it; nil when the connection ends before.
+    mutating func text(until mark: String) async -> String? {
+        while true {
+            if let found = text.range(of: mark) {
+                defer { text = String(text[found.upperBound...]) }
+                return String(text[..<found.upperBound])
+            }
+            guard let chunk = await chunks.next(isolation: #isolation) else { return nil }
+            text += String(buffer: chunk)
+        }
+    }
+
     /// All that still comes until the server ends the connection.
     mutating func rest() async -> String {
         while let chunk = await chunks.next(isolation: #isolation) { text += String(buffer: chunk) }

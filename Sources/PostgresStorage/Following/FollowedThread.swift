@@ -1,0 +1,135 @@
+import Checkpoints
+
+/// What the followers of one thread were told of its newest checkpoints, whichever way it came to be known.
+///
+/// A change may come twice: as a commit of this server's or a notification of another's, and in a read that saw it before or
+/// after. It is told once.
+struct FollowedThread {
+    /// Checkpoints that are remembered; a read looks at what is not below them.
+    static let size = 16
+
+    private struct Entry {
+        let place: ListOrder
+        /// Whether it is known to be there: its writes may come before.
+        var isThere = false
+        /// Whether a read was the first to find it, and its commit or notification has not come.
+        var isReadFirst = false
+        /// What was written after it; whether a read was the first to find it.
+        var writes: [WrittenChannel: Bool] = [:]
+    }
+
+    /// In ascending order.
+    private var entries: [Entry] = []
+    /// What is below is not remembered and not read; nil when there is nothing below.
+    private(set) var floor: ListOrder?
+    /// What is known of it.
+    enum Knowledge {
+        /// Its first follower reads what it has.
+        case awaited
+        case complete
+        /// It was replaced, or something was missed: the next look begins anew.
+        case lost
+    }
+
+    private(set) var knowledge = Knowledge.awaited
+    /// Whether what was told since means that checkpoints may be gone without being told again.
+    private var mayHaveLost = false
+    /// Changes that came, other than by reading.
+    private(set) var version = 0
+    private var deletedAt = 0
+
+    /// A commit or a notification: returns what is to be told of it, if anything.
+    mutating func take(_ effect: ThreadChange.Effect) -> ThreadChange.Effect? {
+        version += 1
+        switch effect {
+        case .checkpoint(let step):
+            let isNew = change(ListOrder(step.place)) { entry in
+                defer { (entry.isThere, entry.isReadFirst) = (true, false) }
+                return !entry.isReadFirst
+            }
+            return isNew ? effect : nil
+        case .writes(let place, let written):
+            let isNew = change(ListOrder(place)) { entry in
+                let isNew = written.contains { entry.writes[$0] != true }
+                for write in written { entry.writes[write] = false }
+                return isNew
+            }
+            return isNew ? effect : nil
+        case .pruned: mayHaveLost = true
+        case .deleted:
+            (entries, floor) = ([], nil)
+            deletedAt = version
+        case .replaced, .missed: if knowledge == .complete { knowledge = .lost }
+        }
+        return effect
+    }
+
+    /// What is there as following begins: nobody is told of it.
+    mutating func begin(with read: [ReadCheckpoint]) {
+        for checkpoint in read.reversed() {
+            _ = change(checkpoint.place) { entry in
+                entry.isThere = true
+                for write in checkpoint.writes where entry.writes[write] == nil { entry.writes[write] = false }
+                return true
+            }
+        }
+        if read.count >= Self.size, floor == nil { floor = entries.first?.place }
+        knowledge = .complete
+    }
+
+    /// What a read has that nobody was told of.
+    ///
+    /// `version` is that of when the read began: what came since is not in it.
+    mutating func take(_ read: [ReadCheckpoint], since version: Int) -> [ThreadChange.Effect] {
+        guard deletedAt <= version else { return [] }
+        var effects: [ThreadChange.Effect] = version == self.version ? forget(exceptFor: read) : []
+        for checkpoint in read.reversed() {
+            if let floor, checkpoint.place < floor { continue }
+            var found: [ThreadChange.Effect] = []
+            _ = change(checkpoint.place) { entry in
+                if !entry.isThere { found.append(.checkpoint(checkpoint.step)) }
+                entry.isReadFirst = entry.isReadFirst || !entry.isThere
+                entry.isThere = true
+                let writes = checkpoint.writes.filter { entry.writes[$0] == nil }
+                for write in writes { entry.writes[write] = true }
+                if !writes.isEmpty { found.append(.writes(checkpoint.place.place, writes)) }
+                return true
+            }
+            effects += found
+        }
+        return effects
+    }
+
+    /// Forgets what is not there any more, and says that it went, unless that was said.
+    private mutating func forget(exceptFor read: [ReadCheckpoint]) -> [ThreadChange.Effect] {
+        defer { mayHaveLost = false }
+        let there = Set(read.map(\.place))
+        let isLost = entries.contains { $0.isThere && !there.contains($0.place) }
+        guard isLost else { return [] }
+        entries.removeAll { $0.isThere && !there.contains($0.place) }
+        if entries.isEmpty { floor = nil }
+        return mayHaveLost ? [] : [entries.isEmpty && read.isEmpty ? .deleted : .pruned]
+    }
+
+    /// For what is below the floor nothing is remembered.
+    private mutating func change(_ place: ListOrder, _ body: (inout Entry) -> Bool) -> Bool {
+        var forgotten = Entry(place: place)
+        if let floor, place < floor { return body(&forgotten) }
+        let found = entries.firstIndex { $0.place >= place } ?? entries.count
+        if found == entries.count || entries[found].place != place { entries.insert(forgotten, at: found) }
+        let result = body(&entries[found])
+        if entries.count > Self.size {
+            entries.removeFirst()
+            floor = entries.first?.place
+        }
+        return result
+    }
+}
+
+/// A checkpoint as a look at a followed thread finds it.
+struct ReadCheckpoint {
+    let step: CheckpointStep
+    var writes: [WrittenChannel] = []
+
+    var place: ListOrder { ListOrder(step.place) }
+}

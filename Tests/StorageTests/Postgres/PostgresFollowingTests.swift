@@ -1,0 +1,115 @@
+import Checkpoints
+import PostgresStorage
+import TestSupport
+import Testing
+
+/// Two stores over one database: what one commits the other tells.
+@Suite("Following over PostgreSQL", .timeLimit(.minutes(5)))
+struct PostgresFollowingTests {
+    private typealias Told = FollowingConformance.Told
+    private static let thread = ThreadKey("t1", tenant: Tenant(name: "ä"))
+
+    private func withTwoStores(
+        _ body: (_ here: PostgresStore, _ there: PostgresStore, _ target: String) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let target = try PostgresServer.schema(named: directory.name)
+        await PostgresServer.turns.take()
+        await PostgresServer.turns.take()
+        let stores = try (0..<2).map { _ in try PostgresStore(ConnectionString(target)) }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body(stores[0], stores[1], target))
+        } catch {
+            result = .failure(error)
+        }
+        for store in stores { await store.close() }
+        await PostgresServer.turns.giveBack()
+        await PostgresServer.turns.giveBack()
+        try result.get()
+    }
+
+    /// Whether it holds within that time.
+    private func wait(_ limit: Duration, until condition: () async throws -> Bool) async throws -> Bool {
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end {
+            if try await condition() { return true }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+
+    private func put(_ id: Identifier, _ store: PostgresStore) async throws {
+        try await store.put(.sample(.sample(id, thread: Self.thread)), blobs: [])
+    }
+
+    @Test("what the other commits is notified: at once, once, and with all that it did")
+    func notified() async throws {
+        try await withTwoStores { here, there, _ in
+            let told = Told()
+            let follower = try await here.follow(Self.thread, told.receive)
+            try await put("c0", there)
+            #expect(try await wait(.seconds(7)) { told.all.count == 1 }, "told, or found by looking")
+            let began = ContinuousClock.now
+            for number in 1...20 {
+                try await put(Identifier("c\(100 + number)"), there)
+                #expect(try await wait(.seconds(2)) { told.all.count == number + 1 })
+            }
+            #expect(ContinuousClock.now - began < .seconds(3), "looking takes five seconds")
+            let many = (0..<300).map { PendingWrite.sample("task", Int32($0), channel: Identifier("channel-\($0)")) }
+            try await there.putWrites(many, for: .sample("c1", thread: Self.thread), onConflict: .keepFirst)
+            #expect(try await wait(.seconds(2)) { told.effects.last == .missed }, "too long to be notified")
+            _ = try await there.put(
+                .sample(.sample("c2", thread: Self.thread)), blobs: [], expecting: .head("c1"))
+            try await there.deleteThread(Self.thread)
+            #expect(try await wait(.seconds(2)) { told.effects.last == .deleted })
+            follower.end()
+        }
+    }
+
+    @Test("what is committed while the listening session is lost is found, once, and notifications go on")
+    func sessionLost() async throws {
+        try await withTwoStores { here, there, target in
+            let told = Told()
+            let follower = try await here.follow(Self.thread, told.receive)
+            try await put("c100", there)
+            #expect(try await wait(.seconds(7)) { told.all.count == 1 })
+            for round in 1...3 {
+                let ended = try PostgresServer.execute(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND query LIKE '%milepost_follow_%' AND pid <> pg_backend_pid()
+                    """,
+                    on: target
+                )
+                #expect(ended.count >= 2, "both stores' sessions")
+                for number in 0..<5 { try await put(Identifier("c\(100 + round * 10 + number)"), there) }
+                #expect(try await wait(.seconds(8)) { told.all.count == 1 + round * 5 })
+            }
+            let ids = told.effects.compactMap(\.checkpointID)
+            #expect(Set(ids).count == ids.count && ids.count == 16)
+            follower.end()
+        }
+    }
+
+    @Test("nobody is notified of what nobody follows")
+    func quiet() async throws {
+        try await withTwoStores { here, there, target in
+            let follower = try await here.follow(ThreadKey("another"), { _ in })
+            let listener = try ConnectionString(target)
+            _ = listener
+            try await put("c1", there)
+            try await put("c2", here)
+            let asked = try PostgresServer.execute(
+                """
+                SELECT query FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE '%milepost_events_%' AND query LIKE '%pg_notify%'
+                    AND pid <> pg_backend_pid() AND query NOT LIKE '%LISTEN%'
+                """,
+                on: target
+            )
+            #expect(asked.isEmpty)
+            follower.end()
+        }
+    }
+}

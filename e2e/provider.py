@@ -26,12 +26,12 @@ class Asked:
 class Service(threading.Thread):
     """Answers each request with what `reply(asked)` gives: a status, a body, and perhaps headers."""
 
-    def __init__(self, reply):
+    def __init__(self, reply, port=0):
         super().__init__(name="service", daemon=True)
         self.reply = reply
         self.asked = []
         self._lock = threading.Lock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

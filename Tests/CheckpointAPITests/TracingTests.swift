@@ -240,6 +240,6 @@ struct TracingTests {
         }
         let span = try #require(recorder.spans.first)
         #expect(span.name == "POST /checkpoints/put" && span.status == .error)
-        #expect(span["error.type"] == "client_gone" && span["http.response.status_code"] == nil)
+        #expect(span["error.type"] == "unanswered" && span["http.response.status_code"] == nil)
     }
 }

@@ -78,7 +78,7 @@ struct RequestTracing: Sendable {
             attributes.append(("http.response.status_code", .int(Int64(status.code))))
         }
         if status.map({ $0.code >= 500 }) ?? true {
-            attributes.append(("error.type", .string(status.map { String($0.code) } ?? "client_gone")))
+            attributes.append(("error.type", .string(status.map { String($0.code) } ?? "unanswered")))
             span.setStatus(SpanStatus(code: .error))
         }
         span.operationName = name

@@ -39,8 +39,8 @@ struct PostgresSchemaTests {
         )
         #expect(
             indexes == [
-                "milepost_checkpoints_by_namespace", "milepost_checkpoints_by_thread", "milepost_migrations_pkey",
-                "milepost_probes_pkey",
+                "milepost_checkpoints_by_namespace", "milepost_checkpoints_by_thread", "milepost_leases_pkey",
+                "milepost_migrations_pkey", "milepost_probes_pkey", "milepost_thread_settings_pkey",
             ]
         )
     }

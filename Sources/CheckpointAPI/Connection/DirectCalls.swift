@@ -33,7 +33,7 @@ package struct DirectCalls: Sendable {
     /// Whether the request is for a call that reads its body, which is not too large as far as is announced.
     func takesBody(of head: HTTPRequest) -> Bool {
         guard head.method == .post, let path = head.path, paths.contains(path) else { return false }
-        return head.headerFields[.contentLength].flatMap { Int($0) } ?? 0 <= bodyLimit
+        return head.headerFields.value(of: .contentLength).flatMap { Int($0) } ?? 0 <= bodyLimit
     }
 
     /// What can be said of the caller before the body was read.
@@ -60,7 +60,7 @@ package struct DirectCalls: Sendable {
         guard
             let path = head.path, let call = calls[path], body.readableBytes > 0,
             principal.providerPrincipal == nil,  // the provider is asked in a task
-            head.headerFields[.contentType] == "application/json"
+            head.headerFields.value(of: .contentType) == "application/json"
         else { return false }
         let entry = log.begin(head, since: request.start)
         @Sendable func end(_ result: Result<CallAnswer, any Error>) {

@@ -277,7 +277,7 @@ where Responder.Context == APIContext {
     private func letContinue(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         guard
             head.headerFields[.expect]?.lowercased() == "100-continue", direct.takesBody(of: head),
-            reservation.grow(to: head.headerFields[.contentLength].flatMap { Int($0) } ?? 0)
+            reservation.grow(to: head.headerFields.value(of: .contentLength).flatMap { Int($0) } ?? 0)
         else { return }
         reservation.release()  // whoever reads the body takes it again
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)

@@ -25,7 +25,10 @@ struct CallNames: Sendable {
 
     /// The place of the call that a request is for.
     func place(of head: HTTPRequest) -> Int {
-        guard let path = head.path, let calls = places[RoutingMiddleware.route(path)] else { return Self.other }
+        // Most are in the table as they are.
+        guard let path = head.path, let calls = places[path] ?? places[RoutingMiddleware.route(path)] else {
+            return Self.other
+        }
         return calls.first { $0.method == head.method }?.place ?? Self.other
     }
 

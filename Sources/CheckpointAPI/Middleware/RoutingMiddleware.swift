@@ -26,7 +26,9 @@ struct RoutingMiddleware: RouterMiddleware {
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         if let problem = request.head.problem { throw problem }
-        guard let allowed = methods[Self.route(request.head.path ?? "")] else {
+        let path = request.head.path ?? ""
+        // Most are in the table as they are.
+        guard let allowed = methods[path] ?? methods[Self.route(path)] else {
             return .detail(.notFound, "Not Found")
         }
         guard allowed.contains(request.method) else {

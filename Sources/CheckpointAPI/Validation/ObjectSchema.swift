@@ -35,7 +35,7 @@ struct ObjectSchema<Body: Sendable>: Sendable {
     ///
     /// Throws `ValidationError` with every problem.
     func read(_ body: ByteBuffer, of request: Request) throws -> Body {
-        guard body.readableBytes == 0 || Self.isJSON(request.headers[.contentType]) else {
+        guard body.readableBytes == 0 || Self.isJSON(request.headers.value(of: .contentType)) else {
             throw ValidationError(problems: [.model])
         }
         return try body.withUnsafeReadableBytes { bytes in
@@ -106,7 +106,7 @@ struct ObjectSchema<Body: Sendable>: Sendable {
         upTo limit: Int,
         counting reservation: inout BodyReservation
     ) async throws -> ByteBuffer {
-        let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+        let length = request.headers.value(of: .contentLength).flatMap { Int($0) } ?? 0
         guard length <= limit else { throw APIError.bodyTooLarge(limit: limit) }
         try reservation.require(length)
         var body = ByteBuffer()

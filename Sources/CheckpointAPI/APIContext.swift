@@ -1,4 +1,5 @@
 package import Authentication
+import Checkpoints
 package import Hummingbird
 import NIOCore
 
@@ -10,7 +11,7 @@ package struct APIContext: RequestContext {
     /// Who asks; nil until that has been found out.
     package var principal: Principal?
     /// When the request's head came; nil for now.
-    var start: ContinuousClock.Instant?
+    var start: MonotonicTime?
     /// Whether the bytes of the body are counted by who collected it, and not to be counted again.
     var isBodyCounted = false
 

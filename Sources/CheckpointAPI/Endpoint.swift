@@ -83,9 +83,10 @@ package struct Endpoint: Sendable {
         self.operation = operation
         self.handle = { request, context, reservation in
             let caller = context.caller
-            let start = CallTimes.current.map { _ in ContinuousClock.now }
+            let times = CallTimes.current
+            let start = times == nil ? nil : MonotonicTime.now
             let bytes = try await schema.collect(request, upTo: rules.limits.bodyBytes, counting: &reservation)
-            if let start { CallTimes.current?.add(.receive, from: start, to: .now) }
+            if let times, let start { times.add(.receive, from: start, to: .now) }
             let body: Body
             do {
                 body = try schema.read(bytes, of: request)

@@ -18,7 +18,7 @@ struct Change: PostgresWork {
     let operation: String
     let deadline: ContinuousClock.Instant
     /// When it came.
-    let arrival: ContinuousClock.Instant
+    let arrival = MonotonicTime.now
     /// Whose call it is a part of, if that is measured.
     let times = CallTimes.current
     /// Connections lost and transactions undone on its way.
@@ -35,8 +35,7 @@ struct Change: PostgresWork {
         self.kind = kind
         self.operation = operation
         self.answer = answer
-        arrival = .now
-        deadline = arrival + PostgresLimits.patience
+        deadline = .now + PostgresLimits.patience
     }
 
     /// What may have happened is never said not to have.

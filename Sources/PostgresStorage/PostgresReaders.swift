@@ -16,7 +16,7 @@ struct Read: PostgresWork {
     var alternative: (@Sendable () -> Read)?
     /// Whose call it is a part of, if that is measured, and when it came.
     var times = CallTimes.current
-    private let arrival = ContinuousClock.now
+    private let arrival = MonotonicTime.now
     private let refuse: @Sendable (StoreError) -> Void
 
     init(
@@ -42,7 +42,7 @@ struct Read: PostgresWork {
     }
 
     /// Notes that the answer is there, before it is given.
-    func noteAnswer(since start: ContinuousClock.Instant) {
+    func noteAnswer(since start: MonotonicTime) {
         guard let times else { return }
         times.add(.queue, from: min(arrival, start), to: start)
         times.add(.read, from: start, to: .now)
@@ -93,13 +93,14 @@ final class PostgresReaders: Sendable {
             let asked = reads
             reads = []
             let now = ContinuousClock.now
+            let start = MonotonicTime.now
             let deadline = max(asked.map(\.deadline).min() ?? now, now + .seconds(3))
             var isDone = [Bool](repeating: false, count: asked.count)
             do throws(PostgresFailure) {
                 let groups = asked.map { [$0.statement] }
                 let failures = try connection.run(groups, until: deadline) { group, _, result in
                     isDone[group] = true
-                    if let next = take(result, asked[group], since: now) { reads.append(next) }
+                    if let next = take(result, asked[group], since: start) { reads.append(next) }
                 }
                 for (number, failure) in failures.enumerated() {
                     guard let failure, !isDone[number] else { continue }
@@ -147,7 +148,7 @@ final class PostgresReaders: Sendable {
         while let current = next {
             next = nil
             var isDone = false
-            let start = ContinuousClock.now
+            let start = MonotonicTime.now
             let beginning = [PostgresStatement(begin)] + (read.isScan ? [PostgresStatement(scanSettings)] : [])
             let statements = (isBegun ? [] : beginning) + [current.statement]
             let failures: [PostgresFailure?]
@@ -197,7 +198,7 @@ final class PostgresReaders: Sendable {
     private static func take(
         _ result: borrowing PostgresResult,
         _ read: Read,
-        since start: ContinuousClock.Instant
+        since start: MonotonicTime
     ) -> Read? {
         read.noteAnswer(since: start)
         do {

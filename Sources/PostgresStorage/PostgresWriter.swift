@@ -167,12 +167,12 @@ final class PostgresWriter: Sendable {
         _ following: PostgresFollowing,
         _ observer: (any StoreObserver)?
     ) -> PostgresFailure? {
-        let start = ContinuousClock.now
-        if let failure = attempt(batch, connection, following, now: start) {
+        let start = MonotonicTime.now
+        if let failure = attempt(batch, connection, following) {
             observer?.commitFailed()
             return failure
         }
-        let end = ContinuousClock.now
+        let end = MonotonicTime.now
         for change in batch {
             guard let times = change.times else { continue }
             times.add(.queue, from: change.arrival, to: start)
@@ -190,9 +190,9 @@ final class PostgresWriter: Sendable {
     private static func attempt(
         _ batch: [Change],
         _ connection: PostgresConnection,
-        _ following: PostgresFollowing,
-        now: ContinuousClock.Instant
+        _ following: PostgresFollowing
     ) -> PostgresFailure? {
+        let now = ContinuousClock.now
         let isDeletion = batch.first?.isDeletion ?? false
         let limit = batch.map(\.deadline).min() ?? now
         let deadline = isDeletion ? now + PostgresLimits.deletion : max(limit, now + .seconds(1))

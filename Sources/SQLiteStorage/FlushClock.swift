@@ -61,9 +61,9 @@ enum FlushClock {
 
     private static func flush(_ file: UnsafeMutablePointer<sqlite3_file>, _ flags: Int32, _ watch: Watch) -> Int32 {
         guard let sync = watch.original.pointee.xSync else { return SQLITE_IOERR }
-        let start = ContinuousClock.now
+        let start = MonotonicTime.now
         let code = sync(file, flags)
-        watch.observer.flushed(ContinuousClock.now - start)
+        watch.observer.flushed(MonotonicTime.now - start)
         return code
     }
 }

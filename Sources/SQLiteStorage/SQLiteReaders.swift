@@ -56,11 +56,11 @@ final class SQLiteReaders: Sendable {
         then answer: @escaping @Sendable (Result<Value, StoreError>) -> Void
     ) {
         let times = CallTimes.current
-        let arrival = times.map { _ in ContinuousClock.now }
+        let arrival = times.map { _ in MonotonicTime.now }
         let read = Read(
             operation: operation,
             run: { snapshot in
-                let begin = arrival.map { _ in ContinuousClock.now }
+                let begin = arrival.map { _ in MonotonicTime.now }
                 let result = Result { try body(snapshot) }.mapError { StoreError($0, during: operation) }
                 if let times, let arrival, let begin {
                     times.add(.queue, from: arrival, to: begin)

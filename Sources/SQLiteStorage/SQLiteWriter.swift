@@ -107,7 +107,7 @@ final class SQLiteWriter: Sendable {
         /// Whose call it is a part of, if that is measured.
         let times: CallTimes?
         /// When it came; nil when nobody wants to know.
-        let arrival: ContinuousClock.Instant?
+        let arrival: MonotonicTime?
     }
 
     /// What followers are told of a change once it is durable.
@@ -179,7 +179,7 @@ final class SQLiteWriter: Sendable {
         _ apply: @escaping @Sendable (Transaction) throws -> Void,
         then answer: @escaping @Sendable (Outcome) -> Void
     ) {
-        let arrival = times == nil && observer == nil ? nil : ContinuousClock.now
+        let arrival = times == nil && observer == nil ? nil : MonotonicTime.now
         enqueue(
             Change(
                 operation: operation, apply: apply, telling: telling, answer: answer, times: times, arrival: arrival))
@@ -285,9 +285,9 @@ final class SQLiteWriter: Sendable {
 
     /// When a transaction began, when its changes were applied, and when it was durable.
     private struct Timing {
-        let begin = ContinuousClock.now
-        var applied = ContinuousClock.now
-        var end = ContinuousClock.now
+        let begin = MonotonicTime.now
+        var applied = MonotonicTime.now
+        var end = MonotonicTime.now
     }
 
     /// Tells who wants to know what the transaction took.

@@ -1,4 +1,5 @@
 import Authentication
+import Checkpoints
 import HTTPTypes
 import NIOCore
 
@@ -13,9 +14,10 @@ enum WholeRequest {
     static func length(announcedBy head: HTTPRequest) -> Int? {
         guard
             head.method == .post,
-            let length = head.headerFields[.contentLength].flatMap({ Int($0) }), (0...bodyLimit).contains(length),
-            head.headerFields[.expect] == nil, !isLast(head), !head.headerFields.contains(.contentEncoding),
-            head.headerFields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
+            let length = head.headerFields.value(of: .contentLength).flatMap({ Int($0) }),
+            (0...bodyLimit).contains(length),
+            head.headerFields.value(of: .expect) == nil, !isLast(head), !head.headerFields.contains(.contentEncoding),
+            head.headerFields.value(of: .connection).map({ $0.lowercased() == "keep-alive" }) ?? true
         else { return nil }
         return length
     }
@@ -34,6 +36,6 @@ struct CollectedRequest {
     /// Nil when it takes a task to find out who asks.
     let principal: Principal?
     /// When its head came.
-    let start = ContinuousClock.now
+    let start = MonotonicTime.now
     var body = ByteBuffer()
 }

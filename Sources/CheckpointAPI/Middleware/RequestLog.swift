@@ -18,7 +18,7 @@ package struct RequestLog: Sendable {
         /// Nil when the request is a part of no trace.
         let trace: RequestTrace?
         fileprivate let call: Int
-        fileprivate let start: ContinuousClock.Instant
+        fileprivate let start: MonotonicTime
     }
 
     private let logger: Logger
@@ -26,7 +26,8 @@ package struct RequestLog: Sendable {
     private let ids = RequestIDs()
     private let calls: CallNames
     private let metrics: RequestMetrics?
-    private let slowCall: Duration?
+    /// In nanoseconds.
+    private let slowCall: Int64?
 
     package init(logger: Logger) {
         self.init(logger: logger, calls: [], Observation())
@@ -38,16 +39,16 @@ package struct RequestLog: Sendable {
         self.calls = CallNames(calls)
         metrics = observation.metrics.map { RequestMetrics(calls: CallNames(calls).all, $0.factory) }
         tracing = observation.tracer.map { RequestTracing($0, calls, scheme: observation.scheme) }
-        slowCall = observation.slowCall
+        slowCall = observation.slowCall?.nanoseconds
     }
 
     /// `start` is when the request's head came, if that was before now.
-    func begin(_ head: HTTPRequest, since start: ContinuousClock.Instant? = nil) -> Entry {
+    func begin(_ head: HTTPRequest, since start: MonotonicTime? = nil) -> Entry {
         let trace = tracing?.begin(head, since: start)
         let times = slowCall == nil && trace?.span == nil ? nil : CallTimes()
         if let times, let start { times.add(.receive, from: start, to: .now) }
         return Entry(
-            id: requestID(head.headerFields[.requestID]),
+            id: requestID(head.headerFields.value(of: .requestID)),
             times: times,
             trace: trace,
             call: metrics == nil && slowCall == nil ? CallNames.other : calls.place(of: head),
@@ -56,7 +57,7 @@ package struct RequestLog: Sendable {
     }
 
     func end(_ entry: Entry, _ head: HTTPRequest, _ status: HTTPResponse.Status) {
-        let elapsed = ContinuousClock.now - entry.start
+        let elapsed = MonotonicTime.now.nanoseconds(since: entry.start)
         metrics?.answered(entry.call, status: status.code, after: elapsed)
         endSpan(entry, head, status, after: elapsed)
         logger.info("request answered", metadata: Self.metadata(entry, head, status, elapsed))
@@ -65,25 +66,25 @@ package struct RequestLog: Sendable {
 
     /// For a request whose client is gone, or that is being ended: nobody is answered, and nothing is logged.
     func abandon(_ entry: Entry, _ head: HTTPRequest) {
-        endSpan(entry, head, nil, after: .now - entry.start)
+        endSpan(entry, head, nil, after: MonotonicTime.now.nanoseconds(since: entry.start))
     }
 
     private func endSpan(
         _ entry: Entry,
         _ head: HTTPRequest,
         _ status: HTTPResponse.Status?,
-        after elapsed: Duration
+        after elapsed: Int64
     ) {
         guard let tracing, let span = entry.trace?.span else { return }
         if let times = entry.times { tracing.addSteps(times, of: span, since: entry.start) }
-        tracing.end(span, head, status, requestID: entry.id, after: elapsed)
+        tracing.end(span, head, status, requestID: entry.id, after: .nanoseconds(elapsed))
     }
 
     private static func metadata(
         _ entry: Entry,
         _ head: HTTPRequest,
         _ status: HTTPResponse.Status,
-        _ elapsed: Duration
+        _ elapsed: Int64
     ) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             LogKey.requestID: .string(entry.id),
@@ -97,7 +98,7 @@ package struct RequestLog: Sendable {
     }
 
     /// What is in no part is this program's own: checking the body, encryption, making the answer.
-    private func wasSlow(_ entry: Entry, _ status: HTTPResponse.Status, _ elapsed: Duration) {
+    private func wasSlow(_ entry: Entry, _ status: HTTPResponse.Status, _ elapsed: Int64) {
         metrics?.wasSlow()
         var metadata: Logger.Metadata = [
             LogKey.requestID: .string(entry.id),
@@ -108,11 +109,11 @@ package struct RequestLog: Sendable {
         if let traceID = entry.trace?.loggedID { metadata[LogKey.traceID] = .string(traceID) }
         var rest = elapsed
         for step in CallTimes.Step.allCases {
-            let time = entry.times?[step]?.duration ?? .zero
+            let time = entry.times?[step]?.nanoseconds ?? 0
             rest -= time
             metadata[step.rawValue + "_ms"] = .string(Self.milliseconds(time))
         }
-        metadata[LogKey.other] = .string(Self.milliseconds(max(rest, .zero)))
+        metadata[LogKey.other] = .string(Self.milliseconds(max(rest, 0)))
         logger.warning("slow call", metadata: metadata)
     }
 
@@ -147,9 +148,8 @@ package struct RequestLog: Sendable {
     }
 
     /// With three decimals.
-    private static func milliseconds(_ duration: Duration) -> String {
-        let time = duration.components
-        let microseconds = time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000
+    private static func milliseconds(_ nanoseconds: Int64) -> String {
+        let microseconds = nanoseconds / 1_000
         let fraction = String(microseconds % 1_000 + 1_000).dropFirst()
         return "\(microseconds / 1_000).\(fraction)"
     }

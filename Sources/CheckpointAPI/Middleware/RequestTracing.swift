@@ -30,14 +30,14 @@ struct RequestTracing: Sendable {
     /// Nil when the request is a part of no trace.
     ///
     /// `start` is when the request's head came, if that was before now.
-    func begin(_ head: HTTPRequest, since start: ContinuousClock.Instant?) -> RequestTrace? {
+    func begin(_ head: HTTPRequest, since start: MonotonicTime?) -> RequestTrace? {
         let brought = head.headerFields[.traceParent].flatMap { parent in
             TraceContext(parent: parent, state: head.headerFields[.traceState])
         }
         if brought == nil, Self.quiet.contains(head.path ?? "") { return nil }
         let trace = brought ?? tracer.newTrace()
         guard trace.isSampled else { return RequestTrace(trace: trace, isBrought: brought != nil, span: nil) }
-        let age = start.map { ContinuousClock.now - $0 } ?? .zero
+        let age = start.map { MonotonicTime.now - $0 } ?? .zero
         let time = DefaultTracerClock.now.nanosecondsSinceEpoch.shifted(by: .zero - age)
         let span =
             brought.map { tracer.start("", in: $0.context, kind: .server, at: time) }
@@ -46,7 +46,7 @@ struct RequestTracing: Sendable {
     }
 
     /// Makes a span of each step of a call that began at `start`.
-    func addSteps(_ times: CallTimes, of span: OTLPSpan, since start: ContinuousClock.Instant) {
+    func addSteps(_ times: CallTimes, of span: OTLPSpan, since start: MonotonicTime) {
         for step in CallTimes.Step.allCases {
             guard let time = times[step] else { continue }
             let begin = span.start.shifted(by: time.start - start)

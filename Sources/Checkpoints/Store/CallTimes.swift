@@ -24,28 +24,58 @@ package final class CallTimes: Sendable {
 
     /// When a part began first, and what all its times come to.
     package struct Time: Hashable, Sendable {
-        package let start: ContinuousClock.Instant
-        package var duration: Duration
+        package let start: MonotonicTime
+        package fileprivate(set) var nanoseconds: Int64
+
+        package var duration: Duration { .nanoseconds(nanoseconds) }
     }
 
-    private let times = Mutex<[(step: Step, time: Time)]>([])
+    /// One place for each part: to note a time allocates nothing.
+    private struct Times {
+        var receive: Time?
+        var queue: Time?
+        var apply: Time?
+        var commit: Time?
+        var read: Time?
+
+        subscript(step: Step) -> Time? {
+            get {
+                switch step {
+                case .receive: receive
+                case .queue: queue
+                case .apply: apply
+                case .commit: commit
+                case .read: read
+                }
+            }
+            set {
+                switch step {
+                case .receive: receive = newValue
+                case .queue: queue = newValue
+                case .apply: apply = newValue
+                case .commit: commit = newValue
+                case .read: read = newValue
+                }
+            }
+        }
+    }
+
+    private let times = Mutex(Times())
 
     package init() {}
 
     /// Adds to a part; a call may come to the store more than once.
-    package func add(_ step: Step, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) {
-        let duration = end - start
+    package func add(_ step: Step, from start: MonotonicTime, to end: MonotonicTime) {
+        let nanoseconds = end.nanoseconds(since: start)
         times.withLock { times in
-            if let place = times.firstIndex(where: { $0.step == step }) {
-                times[place].time.duration += duration
-            } else {
-                times.append((step, Time(start: start, duration: duration)))
-            }
+            var time = times[step] ?? Time(start: start, nanoseconds: 0)
+            time.nanoseconds += nanoseconds
+            times[step] = time
         }
     }
 
     /// Nil for a part that the call did not have.
     package subscript(step: Step) -> Time? {
-        times.withLock { times in times.first { $0.step == step }?.time }
+        times.withLock { $0[step] }
     }
 }

@@ -28,10 +28,10 @@ package final class RequestMetrics: Sendable {
         slow = Counter(MetricNames.slowCalls, factory)
     }
 
-    /// Counts a request of the call at that place.
-    package func answered(_ call: Int, status: Int, after time: Duration) {
+    /// Counts a request of the call at that place, and its nanoseconds.
+    package func answered(_ call: Int, status: Int, after nanoseconds: Int64) {
         let call = calls[call]
-        call.duration.recordNanoseconds(time.nanoseconds)
+        call.duration.recordNanoseconds(nanoseconds)
         let counter = call.counters.withLock { counters in
             for known in counters where known.status == status { return known.counter }
             let counter = Counter(

@@ -63,8 +63,8 @@ struct StoreMetricsTests {
     func requests() {
         let lines = page { factory in
             let metrics = RequestMetrics(calls: ["other", "put"], factory)
-            for status in [200, 503, 200] { metrics.answered(1, status: status, after: .milliseconds(2)) }
-            metrics.answered(0, status: 404, after: .seconds(100))
+            for status in [200, 503, 200] { metrics.answered(1, status: status, after: 2_000_000) }
+            metrics.answered(0, status: 404, after: 100_000_000_000)
             metrics.wasSlow()
         }
         for line in [

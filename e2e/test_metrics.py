@@ -215,7 +215,12 @@ def test_a_slow_call_is_logged_with_its_parts(sqlite_store, start_server):
 def test_the_log_says_where_the_metrics_are(tmp_path):
     server = Server("memory:", tmp_path, "--metrics-port", "0", "--log-format", "json").start()
     try:
-        [line] = [record for record in server.log_records() if record["message"] == "listening"]
+        # It answers a moment before it says so.
+        [line] = wait_until(
+            lambda: [record for record in server.log_records() if record["message"] == "listening"],
+            10,
+            "the server says that it listens",
+        )
         assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*/metrics", line["metrics"])
         assert scrape(line["metrics"]).get("milepost_store_up") == 1
     finally:

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Glibc
 import NIOCore
 import NIOHTTP1
 
@@ -57,12 +58,21 @@ package final class Collector: Sendable {
                 task.eventLoop.scheduleTask(in: TimeAmount(SpanExporter.flushLimit)) { task.cancel() }
             }
             return Self.outcome(response.status, response.headers)
-        } catch let error as HTTPClientError {
-            return .failed(error.description, retryAfter: nil)
         } catch {
-            return .failed(String(describing: error), retryAfter: nil)
+            return .failed(Self.words(for: error), retryAfter: nil)
         }
     }
+
+    private static func words(for error: any Error) -> String {
+        switch error {
+        case let error as IOError where error.errnoCode == ECONNREFUSED: "the connection is refused"
+        case let error as HTTPClientError where timeouts.contains { error == $0 }: "no answer in time"
+        case let error as HTTPClientError: error.description
+        default: String(describing: error)
+        }
+    }
+
+    private static let timeouts: [HTTPClientError] = [.deadlineExceeded, .connectTimeout, .readTimeout, .cancelled]
 
     /// Which statuses are worth another try.
     ///

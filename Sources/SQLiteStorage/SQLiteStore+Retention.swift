@@ -127,7 +127,8 @@ extension SQLiteStore: RetainingStore {
             }
         }
         if sweep.isWhole {
-            let done = try await portion(sweep.size, pace, telling: ThreadChange(sweep.report.thread, .deleted)) {
+            let size = max(1, sweep.steps.reduce(sweep.size) { $0 - $1.size })
+            let done = try await portion(size, pace, telling: ThreadChange(sweep.report.thread, .deleted)) {
                 try sweep.deleteRest($0)
             }
             guard done.happened else { return report.interrupted(removed) }

@@ -114,6 +114,11 @@ struct EndpointTests {
         (.unavailable, 503, "1", #"{"detail":"The store is not available; send the request again"}"#),
         (.closed, 503, "5", #"{"detail":"The server is shutting down; send the request again"}"#),
         (.full, 503, "30", #"{"detail":"The store's disk is full; nothing was changed"}"#),
+        (
+            .held, 409, nil,
+            #"{"detail":"The thread, or one of the threads, is held; release it first: PUT /threads/{thread_id}/retention with "#
+                + #"{\"hold\":false}"}"#
+        ),
         (.tooLarge, 413, nil, #"{"detail":"The writes of one task may come to 512 MiB in all; nothing was changed"}"#),
         (.corrupt, 500, nil, #"{"message":"Internal Server Error","code":500,"data":null}"#),
         (.unexpected, 500, nil, #"{"message":"Internal Server Error","code":500,"data":null}"#),

@@ -204,7 +204,7 @@ struct SupersetTests {
                 #expect(answer.body.contains(#""threads":[{"thread_id":"t",\#(counts)"#))
                 #expect(
                     answer.body.hasSuffix(
-                        #""thread_id":"none","checkpoints":0,"writes":0,"blobs":0,"bytes":0,"kept":0}]}"#))
+                        #""thread_id":"none","checkpoints":0,"writes":0,"blobs":0,"bytes":0,"kept":0,"held":false}]}"#))
             }
             #expect(try await client.post("get-tuple", #"{"thread_id":"t"}"#).body.contains(#""AQ==""#))
             #expect(try await client.post("delete-for-runs", #"{"run_ids":["r-c1","r-c3"]}"#).status == 204)

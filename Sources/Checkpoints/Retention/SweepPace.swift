@@ -13,10 +13,12 @@ package final class SweepPace: Sendable {
         let largest: Int
         /// What one unit took at most, lately.
         var unit: Duration = .zero
+        var slowest: Duration = .zero
 
         /// A slow portion counts at once, a quick one by and by.
         mutating func take(size done: Int, took: Duration) {
             let latest = took / done
+            slowest = max(slowest, took)
             unit = latest > unit ? latest : unit * 0.75 + latest * 0.25
             let possible = unit > .zero ? Int(SweepPace.aim / unit) : size * 2
             size = min(max(min(possible, max(size, done) * 2), 1), largest)
@@ -44,6 +46,9 @@ package final class SweepPace: Sendable {
 
     /// What the next portion may come to.
     package var size: Int { state.withLock { $0.size } }
+
+    /// What the slowest portion so far took.
+    package var slowest: Duration { state.withLock { $0.slowest } }
 
     /// Takes note of a portion, and rests; whether to go on.
     package func finished(size: Int, took: Duration) async -> Bool {

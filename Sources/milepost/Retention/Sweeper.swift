@@ -46,15 +46,16 @@ struct Sweeper: Sendable {
 
     private func perform(_ sweep: RetentionSweep) async {
         let start = ContinuousClock.now
+        let pace = SweepPace()
         do throws(StoreError) {
-            let report = try await sweep.run(on: store, SweepPace()) { report throws(StoreError) in
+            let report = try await sweep.run(on: store, pace) { report throws(StoreError) in
                 try record(report, .begun)
             } report: { report, _ throws(StoreError) in
                 if report.outcome != .kept { try record(report, report.outcome == .interrupted ? .failed : .done) }
             }
             guard let report else { return }
             observe(report)
-            log(report, took: ContinuousClock.now - start)
+            log(report, took: ContinuousClock.now - start, pace.slowest)
         } catch {
             // A server that is ending has closed its store.
             guard error.kind != .closed else { return }
@@ -81,7 +82,7 @@ struct Sweeper: Sendable {
         }
     }
 
-    private func log(_ report: RetentionSweep.Report, took time: Duration) {
+    private func log(_ report: RetentionSweep.Report, took time: Duration, _ portion: Duration) {
         if let failure = report.failure {
             logger.error(
                 "threads could not be swept",
@@ -96,7 +97,8 @@ struct Sweeper: Sendable {
             "checkpoints": .stringConvertible(report.removed.checkpoints),
             "bytes": .stringConvertible(report.removed.bytes),
             "freed_bytes": .stringConvertible(report.freed.bytes),
-            "milliseconds": .stringConvertible(time.milliseconds),
+            "milliseconds": .stringConvertible(Int(time.milliseconds)),
+            "longest_portion_ms": .stringConvertible(Int(portion.milliseconds)),
         ]
         if let reason = report.freed.reason { metadata["space"] = .string(reason) }
         logger.notice("swept", metadata: metadata)

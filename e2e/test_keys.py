@@ -40,6 +40,7 @@ NEEDS = {
     ("POST", "/checkpoints/delta-channel-history"): ("read", {"thread_id": "t", "channels": ["c"]}),
     ("GET", "/threads"): ("read", None),
     ("GET", "/threads/{thread_id}"): ("read", None),
+    ("GET", "/threads/{thread_id}/events"): ("read", None),
     ("POST", "/checkpoints/put"): ("write", checkpoint("t")),
     ("POST", "/checkpoints/put-writes"): ("write", WRITES),
     ("POST", "/checkpoints/copy-thread"): ("write", COPY),

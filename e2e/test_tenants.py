@@ -103,7 +103,8 @@ def test_every_endpoint_has_a_case(shared):
     with Caller(shared.server) as caller:
         document = assert_status(caller.get("/openapi.json"), 200).json()
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert served == {case.endpoint for case in CASES}
+    # Its answer does not end: test_events_servers.py has its case.
+    assert served - {("GET", "/threads/{thread_id}/events")} == {case.endpoint for case in CASES}
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])

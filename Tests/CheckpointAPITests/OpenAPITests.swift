@@ -106,6 +106,7 @@ struct OpenAPITests {
         ),
         ("/threads", "get", [#""in":"query""#, "schemas/ThreadListResponse", "x-next-cursor"]),
         ("/threads/{thread_id}", "get", [#""in":"path""#, "schemas/ThreadResponse", #""404""#]),
+        ("/threads/{thread_id}/events", "get", [#""in":"header""#, "Last-Event-ID", "text/event-stream"]),
         ("/threads/{thread_id}/retention", "get", [#""in":"path""#, "schemas/RetentionResponse", #""404""#]),
         (
             "/threads/{thread_id}/retention", "put",

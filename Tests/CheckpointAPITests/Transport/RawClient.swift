@@ -24,7 +24,7 @@ struct RawClient {
     init(_ server: TestServer, tls: TLSConfiguration? = nil, reading: Bool = true) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: ByteBuffer.self)
         let context = try tls.map { try NIOSSLContext(configuration: $0) }
-        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: reading)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -35,8 +35,9 @@ struct RawClient {
                     try channel.pipeline.syncOperations.addHandler(Collector(continuation))
                 }
             }
-            .connect(host: "127.0.0.1", port: server.port)
-            .get()
+        // What is not read soon fills a small buffer.
+        let sized = reading ? bootstrap : bootstrap.channelOption(.socketOption(.so_rcvbuf), value: 1 << 12)
+        channel = try await sized.connect(host: "127.0.0.1", port: server.port).get()
         server.clients.add(channel)
         chunks = stream.makeAsyncIterator()
     }

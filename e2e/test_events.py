@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ import graphs
 import load
 from conftest import store_url
 from events import Agent, Follower, Refused, names
-from server import wait_until
+from server import binary_path, wait_until
 from wire import connect, head
 
 KINDS = ("memory", "sqlite", "postgres")
@@ -285,3 +287,43 @@ def test_events_are_told_to_slow_readers_as_far_as_they_read(start_server, threa
                 text += slow.recv(65536)
     found = [line.split(b'"checkpoint_id":"')[1][:5] for line in text.split(b"\n") if b'"checkpoint_id":"' in line]
     assert found == [b"%05d" % number for number in range(900)]
+
+
+def test_the_command_prints_what_comes_and_goes_on_after_a_break(start_server, sqlite_store, thread_id):
+    server = start_server(sqlite_store)
+    command = [binary_path(), "follow", server.base_url, thread_id]
+    lines = {"--json": [], "plain": []}
+
+    def read(process, into):
+        for line in process.stdout:
+            into.append(line.rstrip("\n"))
+
+    with contextlib.ExitStack() as stack:
+        for way, into in lines.items():
+            options = [way] if way != "plain" else []
+            process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            stack.callback(process.wait, 5)
+            stack.callback(process.terminate)
+            threading.Thread(target=read, args=(process, into), daemon=True).start()
+        wait_until(lambda: all(lines.values()), 10, "the thread is shown")
+        Agent(server, thread_id).put("c1", metadata={"source": "loop", "step": 3})
+        Agent(server, thread_id).write("c1", channel="a")
+        wait_until(lambda: all(len(into) >= 3 for into in lines.values()), 5, "the changes are shown")
+        server.restart()
+        Agent(server, thread_id).put("c2", namespace="child:1")
+        wait_until(lambda: all(len(into) >= 5 for into in lines.values()), 10, "the next is shown")
+    assert lines["plain"] == [
+        "thread  0 checkpoints", "checkpoint  c1  loop  3", "writes  c1  a", "thread  1 checkpoints",
+        "checkpoint  c2  in child:1",
+    ] or lines["plain"][3] == "thread  2 checkpoints"
+    found = [json.loads(line) for line in lines["--json"]]
+    assert [event["event"] for event in found] == ["thread", "checkpoint", "writes", "thread", "checkpoint"]
+    assert found[4]["data"]["checkpoint_id"] == "c2" and found[4]["id"]
+
+
+def test_the_command_says_what_is_wrong():
+    for arguments, code, words in (
+        ([], 64, "give one thread"), (["http://127.0.0.1:1", "t"], 1, "127.0.0.1:1"), (["a", "b"], 64, "give one thread"),
+    ):
+        ended = subprocess.run([binary_path(), "follow", *arguments], capture_output=True, text=True, timeout=20)
+        assert ended.returncode == code and words in ended.stderr and len(ended.stderr.splitlines()) == 1

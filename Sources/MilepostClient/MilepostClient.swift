@@ -15,13 +15,13 @@ import NIOHTTP1
 /// `MilepostClientError`, or `CancellationError` when its task was cancelled.
 public struct MilepostClient: Sendable {
     /// What an answer may have at most: a checkpoint of the largest body a server takes, and room.
-    private static let maximumAnswerBytes = 1 << 30
+    static let maximumAnswerBytes = 1 << 30
     private static let connectTimeout = TimeAmount.seconds(5)
 
-    private let base: String
-    private let apiKey: String?
+    let base: String
+    let apiKey: String?
     private let timeout: Duration
-    private let http: HTTPClient
+    let http: HTTPClient
 
     /// Calls `body` with a client, and closes its connections afterwards.
     ///
@@ -207,7 +207,7 @@ extension MilepostClient {
         }
     }
 
-    private static func translated(_ error: any Error) -> any Error {
+    static func translated(_ error: any Error) -> any Error {
         if error is NIOTooManyBytesError {
             return MilepostClientError(.tooLarge, message: "the answer has more than \(maximumAnswerBytes) bytes")
         }

@@ -17,9 +17,9 @@ struct Milepost: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Health.self, Verify.self, Prune.self, Backup.self, Restore.self, Export.self, Import.self,
-            Migrate.self, Keys.self, Rekey.self,
-            Threads.self, History.self, Show.self, Diff.self,
+            Serve.self, Health.self, Verify.self, Prune.self, Backup.self, Restore.self, Export.self,
+            Import.self, Migrate.self, Keys.self, Rekey.self,
+            Threads.self, Follow.self, History.self, Show.self, Diff.self,
         ]
     )
 

@@ -14,6 +14,11 @@ enum Output {
         print(TerminalText.escaped(String(decoding: value.text.bytes, as: UTF8.self)))
     }
 
+    /// Sends what was printed on its way: a program that reads it waits for it.
+    static func flush() {
+        fflush(nil)
+    }
+
     /// A line for whoever waits, on standard error.
     static func note(_ text: String) {
         tell(text + "\n")

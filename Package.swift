@@ -39,6 +39,7 @@ let package = Package(
         .target(name: "Serde", dependencies: ["JSON"]),
         .target(name: "CDictionary", exclude: ["dictionary-1"]),
         .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(
@@ -142,6 +143,7 @@ let package = Package(
             name: "milepost",
             dependencies: [
                 "Authentication",
+                "CLinux",
                 "CheckpointAPI",
                 "Checkpoints",
                 "Encryption",

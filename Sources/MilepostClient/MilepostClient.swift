@@ -144,6 +144,15 @@ extension MilepostClient {
         try await send(.GET, "/readyz").requireStatus("ready")
     }
 
+    /// The version that the server says it is.
+    public func serverVersion() async throws -> String {
+        let document = try await send(.GET, "/openapi.json").json
+        guard let version = document["info"]?["version"]?.string else {
+            throw MilepostClientError(.notUnderstood, message: "the server does not say its version")
+        }
+        return version
+    }
+
     /// Returns when the server answers at all; its store is not asked.
     public func checkHealth() async throws {
         try await send(.GET, "/healthz").requireStatus("ok")

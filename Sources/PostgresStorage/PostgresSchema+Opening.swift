@@ -254,7 +254,7 @@ extension PostgresSchema {
         }
     }
 
-    private static func checkRights(
+    static func checkRights(
         _ connection: PostgresConnection,
         _ target: ConnectionString
     ) throws(StoreOpenError) {

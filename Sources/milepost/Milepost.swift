@@ -17,7 +17,7 @@ struct Milepost: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Health.self, Verify.self, Prune.self, Backup.self, Restore.self, Export.self,
+            Serve.self, Health.self, Doctor.self, Verify.self, Prune.self, Backup.self, Restore.self, Export.self,
             Import.self, Migrate.self, Keys.self, Rekey.self,
             Threads.self, Follow.self, History.self, Show.self, Diff.self,
         ]

@@ -16,13 +16,15 @@ struct ServerAccess {
     /// For the log: which credentials are taken.
     let description: String
 
+    /// Without `writesAudit` no audit log is opened: for who only looks whether all can be made.
     init(
         _ configuration: AccessConfiguration,
-        metrics: ServerMetrics,
-        tracer: OTLPTracer?,
+        writesAudit: Bool = true,
+        metrics: ServerMetrics = ServerMetrics(),
+        tracer: OTLPTracer? = nil,
         logger: Logger
     ) async throws(StartError) {
-        let audit = try Self.audit(configuration, logger)
+        let audit = writesAudit ? try Self.audit(configuration, logger) : .off
         self.audit = audit
         var modes: [any AuthenticationMode] = []
         var authorizer: AgentexAuthorizer?

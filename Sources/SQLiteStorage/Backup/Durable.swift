@@ -66,6 +66,16 @@ package enum Durable {
         status(path) != nil
     }
 
+    /// What a file is and who may use it; nil when there is none.
+    package static func facts(_ path: String) -> FileFacts? {
+        status(path).map {
+            FileFacts(
+                isFile: $0.st_mode & S_IFMT == S_IFREG, permissions: Int($0.st_mode & 0o777), owner: $0.st_uid,
+                bytes: Int($0.st_size)
+            )
+        }
+    }
+
     /// Bytes of the file; nil when there is none.
     package static func size(_ path: String) -> Int? {
         status(path).map { Int($0.st_size) }
@@ -93,4 +103,14 @@ extension StoreOpenError {
             hint: "check the file, its directory's owner and mode, and the space left on the disk"
         )
     }
+}
+
+/// What there is to know of a file beside what is in it.
+package struct FileFacts: Hashable, Sendable {
+    /// Whether it is a regular one.
+    package let isFile: Bool
+    /// The nine bits of its mode.
+    package let permissions: Int
+    package let owner: UInt32
+    package let bytes: Int
 }

@@ -162,8 +162,7 @@ private final class PartialBackup {
             close(descriptor)
             throw StartError.machine("another backup writes \(path); wait for it, or name another file")
         }
-        var status = stat()
-        isLeftover = fstat(descriptor, &status) == 0 && status.st_size > 0
+        isLeftover = Durable.size(path) != 0
         for suffix in ["", "-journal", "-wal", "-shm"] { interruption.begin(path + suffix) }
         interruption.begin(destination + Checksum.suffix + ".partial")
         for suffix in ["-journal", "-wal", "-shm"] { try Durable.remove(path + suffix) }

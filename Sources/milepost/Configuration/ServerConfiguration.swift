@@ -111,7 +111,7 @@ struct ServerConfiguration {
         return try await sources(provider, file: nil, environment)
     }
 
-    private static func sources(
+    static func sources(
         _ commandLine: InMemoryProvider,
         file: String?,
         _ environment: EnvironmentVariablesProvider
@@ -144,20 +144,8 @@ struct ServerConfiguration {
         tls = try TLSConfiguration(config)
         retention = try RetentionConfiguration(config)
         observation = try ObservationConfiguration(config)
-        let level = try config.text("log-level")
-        guard let logLevel = Logger.Level(rawValue: level) else {
-            let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            throw StartError.usage("log-level '\(level)' is not known; use one of \(names)")
-        }
-        self.logLevel = logLevel
-        let format = try config.text("log-format")
-        if format.isEmpty {
-            logFormat = isatty(STDERR_FILENO) == 1 ? .text : .json
-        } else if let named = LogFormat(rawValue: format) {
-            logFormat = named
-        } else {
-            throw StartError.usage("log-format '\(format)' is not known; use json or text")
-        }
+        logLevel = try Self.logLevel(config)
+        logFormat = try Self.logFormat(config)
         guard access.clientCertificatesFile == nil || tls?.clientCAFile != nil else {
             throw StartError.usage(
                 "client-certificates-file needs tls-client-ca-file; without it no client certificate is looked at"
@@ -171,11 +159,29 @@ struct ServerConfiguration {
         Exposure(host: host, access: access, hasTLS: tls != nil)
     }
 
-    private static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
+    static func logLevel(_ config: ConfigReader) throws(StartError) -> Logger.Level {
+        let level = try config.text("log-level")
+        guard let logLevel = Logger.Level(rawValue: level) else {
+            let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .usage("log-level '\(level)' is not known; use one of \(names)")
+        }
+        return logLevel
+    }
+
+    static func logFormat(_ config: ConfigReader) throws(StartError) -> LogFormat {
+        let format = try config.text("log-format")
+        if format.isEmpty { return isatty(STDERR_FILENO) == 1 ? .text : .json }
+        guard let named = LogFormat(rawValue: format) else {
+            throw .usage("log-format '\(format)' is not known; use json or text")
+        }
+        return named
+    }
+
+    static func store(_ config: ConfigReader) throws(StartError) -> StoreConfiguration {
         try StoreConfiguration(url: config.text("store"), passwordFile: config.optionalText("store-password-file"))
     }
 
-    private static func connections(_ config: ConfigReader) throws(StartError) -> ConnectionLimits {
+    static func connections(_ config: ConfigReader) throws(StartError) -> ConnectionLimits {
         var limits = ConnectionLimits()
         limits.connections = try config.number("max-connections", in: 1...1_000_000)
         limits.headerBytes = try config.number("max-header-bytes", in: 1_024...65_536)
@@ -183,14 +189,14 @@ struct ServerConfiguration {
         return limits
     }
 
-    private static func encryption(_ config: ConfigReader) throws(StartError) -> EncryptionConfiguration {
+    static func encryption(_ config: ConfigReader) throws(StartError) -> EncryptionConfiguration {
         try EncryptionConfiguration(
             keysFile: config.text("encryption-keys-file"),
             keysCommand: config.text("encryption-keys-command")
         )
     }
 
-    private static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
+    static func limits(_ config: ConfigReader) throws(StartError) -> APILimits {
         let bytes = try config.number("max-body-bytes", in: 1...APILimits.maximumBodyBytes)
         let refusesPickle = try config.flag("refuse-pickle")
         if config.string(forKey: "max-in-flight-bytes") == "" {

@@ -15,6 +15,8 @@ package struct TLSSettings: Sendable {
         package let context: NIOSSLContext
         /// What is not as it should be, although it can be used.
         package let warnings: [String]
+        /// When the first certificate expires, in seconds since 1970.
+        package let expires: Int
     }
 
     /// How long a client has to say farewell, once it was told.
@@ -55,7 +57,11 @@ package struct TLSSettings: Sendable {
             for authority in authorities { warnings += Self.warnings(authority, of: clientCAFile) }
         }
         do {
-            return Loaded(context: try NIOSSLContext(configuration: configuration), warnings: warnings)
+            return Loaded(
+                context: try NIOSSLContext(configuration: configuration),
+                warnings: warnings,
+                expires: certificates.first.map { Int($0.notValidAfter) } ?? 0
+            )
         } catch {
             throw TLSError(
                 description: "the key in \(keyFile) does not belong to the first certificate in \(certificateFile); "

@@ -79,7 +79,8 @@ def test_json_of_a_sound_file(closed_file, sqlite_store):
     ended = milepost("verify", "--store", sqlite_store, "--json")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(ended.stdout) == {
-        "store": sqlite_store, "ok": True, "threads": 2, "checkpoints": 6, "blobs": 6, "writes": 1, "problems": [],
+        "store": sqlite_store, "ok": True, "threads": 2, "checkpoints": 6, "blobs": 6, "writes": 1,
+        "threads_damaged": [], "problems": [],
     }
 
 
@@ -93,12 +94,13 @@ def test_a_flipped_byte(closed_file, sqlite_store):
     assert [line.split(":")[0] for line in problems] == [
         f'blob of thread "hit", channel "messages", version "{number}"' for number in (1, 2, 3)
     ]
-    assert summary == "checked 6 checkpoints, 6 blobs, 1 writes of 2 threads: 3 problems"
+    assert summary == "checked 6 checkpoints, 6 blobs, 1 writes of 2 threads: 3 problems in 1 thread"
 
     ended = milepost("verify", "--store", sqlite_store, "--json")
     assert (ended.returncode, ended.stderr) == (DAMAGED, "")
     found = json.loads(ended.stdout)
-    assert list(found) == ["store", "ok", *COUNTS, "problems"]
+    assert list(found) == ["store", "ok", *COUNTS, "threads_damaged", "problems"]
+    assert found["threads_damaged"] == [{"tenant": "", "thread_id": "hit", "problems": 3}]
     assert found["ok"] is False
     for number, problem in enumerate(found["problems"], 1):
         assert list(problem) == ["what", *NAMES, "detail"]

@@ -29,6 +29,11 @@ package final class ExportWriter: Sendable {
         var threadStart = 0
         /// Whether a part of the current thread was written.
         var isSplit = false
+        /// Whether a part of it may be: then it cannot be left out any more.
+        var maySplit = true
+        /// Whether it came to be so long that a part has to be, and none may.
+        var isHeldUp = false
+        var rowsBefore = 0
         var digest = RowDigest()
         var counts: TransferCounts
         var failure: TransferError?
@@ -62,22 +67,41 @@ package final class ExportWriter: Sendable {
         }
     }
 
-    func begin(_ thread: ThreadKey) {
+    /// Whether the current thread has more lines than may be kept back.
+    var isHeldUp: Bool { state.withLock { $0.isHeldUp } }
+
+    /// Whether a part of the current thread was written.
+    var isSplit: Bool { state.withLock { $0.isSplit } }
+
+    /// Unless it `maySplit`, nothing of the thread is written before it ends.
+    func begin(_ thread: ThreadKey, maySplit: Bool = true) {
         state.withLock { state in
+            (state.maySplit, state.isHeldUp, state.rowsBefore) = (maySplit, false, state.counts.rows)
             state.threadStart = state.lines.bytes.count
             state.digest = RowDigest()
             state.lines.thread(thread)
         }
     }
 
+    /// Takes the thread back that was begun and of which nothing was written.
+    func leaveOut() {
+        state.withLock { state in
+            state.lines.bytes.removeSubrange(state.threadStart...)
+            state.counts.rows = state.rowsBefore
+        }
+    }
+
     func add(_ row: ThreadRow) throws(TransferError) {
         try change { (state) throws(TransferError) in
+            if state.isHeldUp { return }
             let start = state.lines.bytes.count
             state.lines.row(row)
             state.lines.bytes[start...].withUnsafeBytes { state.digest.add($0) }
             state.counts.rows += 1
             guard state.lines.bytes.count >= frameBytes else { return }
             // The threads before this one, or what there is of it.
+            state.isHeldUp = state.threadStart == 0 && !state.maySplit
+            if state.isHeldUp { return }
             state.isSplit = state.threadStart == 0
             try write(&state, state.isSplit ? state.lines.bytes.count : state.threadStart)
         }

@@ -2,34 +2,50 @@ package import Checkpoints
 
 /// Writes all threads of a source, one after the other, each from a snapshot of its own.
 package struct ThreadExport: Sendable {
+    /// A thread that could not be read, and why.
+    package struct Damaged: Sendable {
+        package let thread: ThreadKey
+        package let error: StoreError
+    }
+
     private static let pageThreads = 1_000
 
     private let source: any ThreadSource
     private let writer: ExportWriter
+    private let leavesOutDamaged: Bool
 
-    package init(of source: any ThreadSource, to writer: ExportWriter) {
+    /// `leavesOutDamaged` says that a damaged thread does not end the export.
+    ///
+    /// Then one that is longer than a frame is read twice, because nothing of it may be written before all of it is known to
+    /// be sound.
+    package init(of source: any ThreadSource, to writer: ExportWriter, leavesOutDamaged: Bool = false) {
         self.source = source
         self.writer = writer
+        self.leavesOutDamaged = leavesOutDamaged
     }
 
     /// Writes the threads after `last`, all when it is nil, and ends the file.
     ///
-    /// `report` may be called at any rate. Throws `TransferError`; what was written before is whole.
+    /// `report` may be called at any rate. Throws `TransferError`; what was written before is whole. Returns the threads
+    /// that were left out.
+    @discardableResult
     package func run(
         after last: ThreadKey? = nil,
         _ report: @escaping @Sendable (TransferCounts) -> Void = { _ in }
-    ) async throws {
+    ) async throws -> [Damaged] {
         var last = last
+        var damaged: [Damaged] = []
         while true {
             let page = try await threads(after: last)
             for thread in page {
-                try await write(thread, report)
+                if let error = try await write(thread, report) { damaged.append(Damaged(thread: thread, error: error)) }
                 report(writer.counts)
             }
             last = page.last ?? last
             if page.count < Self.pageThreads { break }
         }
         try writer.finish()
+        return damaged
     }
 
     private func threads(after last: ThreadKey?) async throws(TransferError) -> [ThreadKey] {
@@ -40,23 +56,26 @@ package struct ThreadExport: Sendable {
         }
     }
 
+    /// Why it was left out; nil when it was written.
     private func write(
         _ thread: ThreadKey,
         _ report: @escaping @Sendable (TransferCounts) -> Void
-    ) async throws(TransferError) {
-        let writer = writer
-        writer.begin(thread)
+    ) async throws(TransferError) -> StoreError? {
+        writer.begin(thread, maySplit: !leavesOutDamaged)
         do throws(StoreError) {
-            try await source.rows(of: thread) { row throws(StoreError) in
-                do throws(TransferError) {
-                    try writer.add(row)
-                } catch {
-                    throw StoreError(.unexpected, during: "write an export", detail: error.problem)
-                }
-                report(writer.counts)
+            try await read(thread, report)
+            if writer.isHeldUp {
+                // All of it has been read now, and is sound.
+                writer.leaveOut()
+                writer.begin(thread)
+                try await read(thread, report)
             }
         } catch {
             if let failure = writer.failure { throw failure }
+            if leavesOutDamaged, error.kind == .corrupt, !writer.isSplit {
+                writer.leaveOut()
+                return error
+            }
             throw TransferError(
                 .notAccessible,
                 "thread \(thread.id.text.quotedForOneLine) cannot be exported: \(error.debugDescription)",
@@ -64,5 +83,21 @@ package struct ThreadExport: Sendable {
             )
         }
         try writer.endThread()
+        return nil
+    }
+
+    private func read(
+        _ thread: ThreadKey,
+        _ report: @escaping @Sendable (TransferCounts) -> Void
+    ) async throws(StoreError) {
+        let writer = writer
+        try await source.rows(of: thread) { row throws(StoreError) in
+            do throws(TransferError) {
+                try writer.add(row)
+            } catch {
+                throw StoreError(.unexpected, during: "write an export", detail: error.problem)
+            }
+            report(writer.counts)
+        }
     }
 }

@@ -88,14 +88,15 @@ struct CommandLineTests {
         let thread = ThreadKey("t", tenant: Tenant(name: "acme"))
         let damage = StoreDamage(.blob, thread: thread, namespace: "n", channel: "c", version: "1", detail: "gone")
         let damaged = StoreVerification(checked: StoreCounts(), damage: [damage, StoreDamage(.file, detail: "page 3")])
-        #expect(damaged.summary == "checked 0 checkpoints, 0 blobs, 0 writes of 0 threads: 2 problems")
+        #expect(damaged.summary == "checked 0 checkpoints, 0 blobs, 0 writes of 0 threads: 2 problems in 1 thread")
         #expect(
             String(decoding: damaged.json(of: .sqlite(path: "a.db")).text.bytes, as: UTF8.self) == """
-                {"store":"sqlite:a.db","ok":false,"threads":0,"checkpoints":0,"blobs":0,"writes":0,"problems":[\
-                {"what":"blob","tenant":"acme","thread_id":"t","checkpoint_ns":"n","checkpoint_id":null,"channel":"c",\
-                "version":"1","task_id":null,"detail":"gone"},\
+                {"store":"sqlite:a.db","ok":false,"threads":0,"checkpoints":0,"blobs":0,"writes":0,\
+                "threads_damaged":[{"tenant":"acme","thread_id":"t","problems":1}],"problems":[\
                 {"what":"file","tenant":null,"thread_id":null,"checkpoint_ns":null,"checkpoint_id":null,"channel":null,\
-                "version":null,"task_id":null,"detail":"page 3"}]}
+                "version":null,"task_id":null,"detail":"page 3"},\
+                {"what":"blob","tenant":"acme","thread_id":"t","checkpoint_ns":"n","checkpoint_id":null,"channel":"c",\
+                "version":"1","task_id":null,"detail":"gone"}]}
                 """
         )
         let progress = VerifyProgress(checked: counts, fraction: 0.429, damageCount: 3)

@@ -3,6 +3,7 @@ import Authentication
 import CheckpointAPI
 import Checkpoints
 import Glibc
+import SQLiteStorage
 import Transfer
 
 /// `milepost export`: writes all threads of a store to a file that `milepost import` reads.
@@ -17,6 +18,10 @@ struct Export: AsyncParsableCommand {
             What is encrypted in the store is not in the export.
 
             An export to --output that was ended goes on where it was: run the same command again.
+
+            A damaged thread is left out, and named; all others are whole in the export.
+
+            Exit codes: 0 the export is whole, 2 it is whole but for damaged threads, 1 not whole, 64 wrong usage.
 
             EXAMPLES
               milepost export > agents.jsonl.zst
@@ -55,12 +60,17 @@ struct Export: AsyncParsableCommand {
                 let resumed = try Self.resume(file, isNamed: output != nil, store)
                 let writer = ExportWriter(continuing: resumed?.counts ?? TransferCounts(), file.output)
                 if resumed == nil { try writer.begin(store: store.description, program: Version.current) }
-                try await ThreadExport(of: source, to: writer).run(after: resumed?.last) { line.show($0.line) }
+                // What LangGraph's own file has and cannot be converted is not damage.
+                let export = ThreadExport(of: source, to: writer, leavesOutDamaged: !(source is LangGraphFile))
+                let damaged = try await export.run(after: resumed?.last) { line.show($0.line) }
                 if file.regularSize != nil { try file.flush() }
                 line.end()
-                try audit.write(.export, .done, "\(writer.counts.threads) threads of \(store.description)")
+                let leftOut = damaged.isEmpty ? "" : ", without \(damaged.count) that are damaged"
+                try audit.write(.export, .done, "\(writer.counts.threads) threads of \(store.description)\(leftOut)")
                 let before = resumed.map { ", \($0.counts.threads.grouped) of them before" } ?? ""
                 Output.note("exported \(writer.counts.line)\(before)")
+                for damaged in damaged { Output.note("left out: \(damaged.line)") }
+                if !damaged.isEmpty { throw Verify.damaged }
             }
         } catch let error as TransferError {
             throw StartError.machine(error.description)
@@ -77,6 +87,13 @@ struct Export: AsyncParsableCommand {
     ) throws -> ExportReader.Boundary? {
         guard isNamed, let size = file.regularSize, size > 0 else { return nil }
         return try file.resume(from: store.description)
+    }
+}
+
+extension ThreadExport.Damaged {
+    fileprivate var line: String {
+        let owner = thread.tenant == .default ? "" : "tenant \(thread.tenant.name.text.quotedForOneLine), "
+        return "\(owner)thread \(thread.id.text.quotedForOneLine): \(error.debugDescription)"
     }
 }
 

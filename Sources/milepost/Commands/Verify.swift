@@ -47,7 +47,7 @@ struct Verify: AsyncParsableCommand {
         if json {
             Output.json(found.json(of: store))
         } else {
-            for damage in found.damage {
+            for damage in found.damageByThread.flatMap(\.damage) {
                 Output.line(damage.description)
             }
             Output.line(found.summary)
@@ -69,7 +69,18 @@ extension StoreVerification {
     var summary: String {
         let outcome =
             damage.isEmpty ? "no damage" : damage.count == 1 ? "1 problem" : "\(damage.count.grouped) problems"
-        return "checked \(checked.rows) of \(checked.threads.grouped) threads: \(outcome)"
+        let hit = damageByThread.count { $0.thread != nil }
+        let place = hit == 0 ? "" : hit == 1 ? " in 1 thread" : " in \(hit.grouped) threads"
+        return "checked \(checked.rows) of \(checked.threads.grouped) threads: \(outcome)\(place)"
+    }
+
+    /// The damage of each thread together, in the order in which the first of each was found; that of no thread first.
+    var damageByThread: [(thread: ThreadKey?, damage: [StoreDamage])] {
+        var order: [ThreadKey?] = []
+        let groups = Dictionary(grouping: damage, by: \.thread)
+        for damage in damage where !order.contains(damage.thread) { order.append(damage.thread) }
+        let sorted = order.filter { $0 == nil } + order.filter { $0 != nil }
+        return sorted.map { ($0, groups[$0] ?? []) }
     }
 
     /// What docs/storage.md documents under "Verify".
@@ -81,7 +92,18 @@ extension StoreVerification {
             "checkpoints": .number(JSONNumber(checked.checkpoints)),
             "blobs": .number(JSONNumber(checked.blobs)),
             "writes": .number(JSONNumber(checked.writes)),
-            "problems": .array(damage.map(\.json)),
+            "threads_damaged": .array(
+                damageByThread.compactMap { thread, damage in
+                    thread.map { thread in
+                        [
+                            "tenant": .string(JSONString(thread.tenant.name.text)),
+                            "thread_id": .string(JSONString(thread.id.text)),
+                            "problems": .number(JSONNumber(damage.count)),
+                        ]
+                    }
+                }
+            ),
+            "problems": .array(damageByThread.flatMap(\.damage).map(\.json)),
         ]
     }
 }

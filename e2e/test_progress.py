@@ -1,0 +1,90 @@
+"""Progress on a terminal, lines elsewhere, and Ctrl-C: what it says and what it leaves."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+import load
+from server import binary_path, clean_environment
+from test_startup import milepost
+from test_verify import put
+
+LIMIT = 60
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A store large enough that copying and reading it takes some time."""
+    from server import Server
+
+    directory = tmp_path_factory.mktemp("large")
+    server = Server(f"sqlite:{directory / 'a.db'}", directory).start()
+    client = load.Client(server.port)
+    for number in range(120):
+        put(client, f"t{number}", 1, os.urandom(300_000).hex())
+    client.close()
+    server.stop()
+    return directory / "a.db"
+
+
+def on_terminal(*arguments, signal_at=None, **environment):
+    """Runs a command on a terminal of 80 columns; sends SIGINT once `signal_at` was drawn. Gives code and output."""
+    outer, inner = pty.openpty()
+    environment = clean_environment(TERM="xterm", **{"LC_ALL": "C.UTF-8", **environment})
+    command = [str(binary_path()), *map(str, arguments)]
+    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment)
+    os.close(inner)
+    seen, deadline = b"", time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        if select.select([outer], [], [], 0.1)[0]:
+            try:
+                data = os.read(outer, 1 << 16)
+            except OSError:
+                break
+            seen += data
+            if signal_at and signal_at in seen:
+                process.send_signal(signal.SIGINT)
+                signal_at = None
+    os.close(outer)
+    return process.wait(LIMIT), seen.decode()
+
+
+def test_bar(large, tmp_path):
+    code, text = on_terminal("verify", "--store", f"sqlite:{large}")
+    assert code == 0 and "▕" in text and " %  " in text
+    code, text = on_terminal("verify", "--store", f"sqlite:{large}", LC_ALL="C")
+    assert code == 0 and text.isascii() and "[#" in text.replace("[.", "[#")
+    for line in text.split("\r"):
+        assert len(line.replace("\x1b[K", "").strip("\n")) < 100
+
+
+def test_no_bar_elsewhere(large):
+    ended = milepost("verify", "--store", f"sqlite:{large}")
+    assert ended.returncode == 0 and "\r" not in ended.stderr and "\x1b" not in ended.stderr
+
+
+def test_interrupted_backup(large, tmp_path):
+    copy = tmp_path / "copy.db"
+    code, text = on_terminal("backup", "--store", f"sqlite:{large}", copy, signal_at=b" %  ")
+    assert code == -signal.SIGINT and "interrupted: there is no" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_restore(large, tmp_path):
+    copy, target = tmp_path / "copy.db", tmp_path / "b.db"
+    assert milepost("backup", "--store", f"sqlite:{large}", copy).returncode == 0
+    code, text = on_terminal("restore", "--store", f"sqlite:{target}", copy, signal_at=b" %  ")
+    assert code == -signal.SIGINT and "the store is as it was" in text
+    assert not target.exists() and list(tmp_path.glob("*.restoring*")) == []
+
+
+def test_interrupted_verify(large):
+    content = large.read_bytes()
+    code, text = on_terminal("verify", "--store", f"sqlite:{large}", signal_at=b"checking")
+    assert code == -signal.SIGINT and "nothing was changed" in text
+    assert large.read_bytes() == content

@@ -20,7 +20,7 @@ struct ServerAccess {
     init(
         _ configuration: AccessConfiguration,
         writesAudit: Bool = true,
-        metrics: ServerMetrics = ServerMetrics(),
+        metrics: ServerMetrics = ServerMetrics(version: Version.current),
         tracer: OTLPTracer? = nil,
         logger: Logger
     ) async throws(StartError) {

@@ -19,6 +19,9 @@ struct ThreadSweep: Sendable {
         }
     }
 
+    /// How far a clean end may be, where portions are small: what takes some milliseconds.
+    private static let nearby = 256
+
     let thread: ThreadKey
     let number: Int64
     /// What the sweep comes to when it gets to its end.
@@ -94,9 +97,10 @@ struct ThreadSweep: Sendable {
     func end(from start: Int, size limit: Int) -> (end: Int, size: Int) {
         var (end, size) = (start, 0)
         var clean: (end: Int, size: Int)?
+        let farthest = max(limit * 4, Self.nearby)
         while end < steps.count {
             let next = size + steps[end].size
-            if next > limit && clean != nil || next > limit * 4 && end > start { break }
+            if next > limit && clean != nil || next > farthest && end > start { break }
             size = next
             end += 1
             if steps[end - 1].isClean { clean = (end, size) }

@@ -107,6 +107,35 @@ struct SweepTests {
         }
     }
 
+    @Test(
+        "versions that a sweep took and that come again in one transaction are made from one another as they are then")
+    func addAgain() async throws {
+        try await Backend.sqlite.withStore { store in
+            let thread = ThreadKey("t")
+            func blob(_ number: Int, _ text: String) -> ChannelBlob {
+                .sample("a", Identifier("\(number)"), Array(String(repeating: "\(text) \(number); ", count: 300).utf8))
+            }
+            // The newest checkpoint has the least version, so that all later ones go.
+            for number in 1...9 {
+                let document = #"{"channel_versions":{"a":"\#(10 - number)"}}"#
+                try await store.put(
+                    .sample(
+                        .sample(Identifier("c\(number)"), thread: thread),
+                        document: JSONText(trusted: Array(document.utf8))),
+                    blobs: [blob(10 - number, "first")]
+                )
+            }
+            let report = try await Self.retain(
+                thread, in: store, RetentionPolicy(keepLast: 1), SweepPace(isResting: false))
+            #expect(report.removed.blobs == 8)
+            let again = (2...9).map { blob($0, "first \($0), and then something else") }
+            try await store.add(again.map { .blob(namespace: "", $0) }, to: thread)
+            #expect(try await store.verify() == [])
+            let stored = try await store.allRows(of: thread)
+            for blob in again { #expect(stored.contains(.blob(namespace: "", blob))) }
+        }
+    }
+
     @Test("what agents put while sweeps run is there afterwards, and reads back")
     func concurrentPuts() async throws {
         let directory = try TemporaryDirectory()

@@ -70,10 +70,11 @@ final class ChangeListener: Sendable {
                 if let session {
                     for notification in try session.take() { heard(notification, &announceAt) }
                     let isDue = ContinuousClock.now >= announceAt
-                    let threads = isDue ? following.feed.threads : state.withLock { $0.announced }
+                    // Taken before the list of all: who begins from here on is announced the next time round.
+                    let begun = takeAnnounced()
+                    let threads = isDue ? following.feed.threads : begun
                     if isDue || !threads.isEmpty { try session.announce(threads, from: following.server) }
                     if isDue { announceAt = .now + Self.announcing }
-                    state.withLock { $0.announced = [] }
                 }
             } catch {
                 session = nil
@@ -86,6 +87,13 @@ final class ChangeListener: Sendable {
             let times = [session == nil ? (state.withLock { $0.isPooled } ? nil : retryAt) : announceAt, lookAt]
             let next = times.compactMap { $0 }.min()
             pipe.wait(for: session?.descriptor, upTo: next.map { $0 - .now })
+        }
+    }
+
+    private func takeAnnounced() -> [ThreadKey] {
+        state.withLock { state in
+            defer { state.announced = [] }
+            return state.announced
         }
     }
 

@@ -21,7 +21,8 @@ private struct DamagedSource: ThreadSource {
         guard let found = threads.first(where: { $0.name == thread.id }) else { return }
         for number in 0..<found.rows {
             if number == found.damagedAt { throw StoreError(.corrupt, during: "read a thread", detail: "blob row 7") }
-            try body(.blob(namespace: "", .sample("a", Identifier("\(1_000 + number)"), [UInt8](repeating: 7, count: 100))))
+            let blob = ChannelBlob.sample("a", Identifier("\(1_000 + number)"), [UInt8](repeating: 7, count: 100))
+            try body(.blob(namespace: "", blob))
         }
     }
 }

@@ -1,4 +1,5 @@
-"""A store of layout 2, as the program before the change left it: made from its dump, multiplied, looked at after a crash.
+"""A store of an earlier layout, as the last program of it left it: made from its dump, multiplied (layout 2), looked at
+after a crash.
 
 Nothing here knows the layout that comes after it.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import recorded
 from server import REPOSITORY
 
-DUMP = REPOSITORY / "e2e/golden/layout-2.sql"
+LAYOUTS = (2, 3)
 CASES = recorded.load_cases(REPOSITORY / "e2e/golden/layout-2-answers.jsonl")
 MIGRATIONS = (("1 threads, checkpoints, blobs, writes",), ("2 blob chains",))
 # Tables whose rows say nothing about what clients stored.
@@ -41,10 +42,11 @@ MULTIPLY = """
 """
 
 
-def make(path):
+def make(path, layout=2):
     """Writes the store to a file, with the journal mode that a closed store has."""
+    dump = REPOSITORY / f"e2e/golden/layout-{layout}.sql"
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(DUMP.read_text(encoding="utf-8"))
+        db.executescript(dump.read_text(encoding="utf-8"))
         db.execute("PRAGMA journal_mode = WAL")
 
 

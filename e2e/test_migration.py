@@ -33,10 +33,18 @@ def uuid6(number):
 
 
 @pytest.fixture
-def old_file(tmp_path):
+def layout_2_file(tmp_path):
     """A file as layout 2 left it, where `sqlite_store` says."""
     path = tmp_path / "milepost.db"
     old_layout.make(path)
+    return path
+
+
+@pytest.fixture(params=old_layout.LAYOUTS, ids="layout {}".format)
+def old_file(request, tmp_path):
+    """The same as each earlier layout left it."""
+    path = tmp_path / "milepost.db"
+    old_layout.make(path, request.param)
     return path
 
 
@@ -290,12 +298,12 @@ class Crashes:
         return found, found == self.old and self.log() > (0, 0) and self.log() != before
 
 
-def test_sigkill_in_the_middle(start_server, old_file, tmp_path, seed):
+def test_sigkill_in_the_middle(start_server, layout_2_file, tmp_path, seed):
     """A migration is done or not: whenever it is killed, the file is the old one or the new one, and opens again."""
     server = start_server("memory:")
     server.stop()
-    server.store = store_url("sqlite", old_file.parent)
-    crashes = Crashes(server, old_file, tmp_path)
+    server.store = store_url("sqlite", layout_2_file.parent)
+    crashes = Crashes(server, layout_2_file, tmp_path)
     moments = random.Random(seed)
     found, hits = crashes.old, 0
     for number in range(KILLS):

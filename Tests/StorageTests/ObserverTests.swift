@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// What stores tell of themselves.
-@Suite("Store observers", .timeLimit(.minutes(1)))
+@Suite("Store observers", .timeLimit(.minutes(5)))
 struct ObserverTests {
     private final class Recorder: StoreObserver {
         struct Seen {

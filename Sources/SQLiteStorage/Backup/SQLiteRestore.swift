@@ -10,7 +10,7 @@ import Synchronization
 /// (https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use). In this order:
 ///
 /// 1. `copy`: the backup is copied to `PATH.restoring` and flushed. Its checksum is of the bytes that were copied.
-/// 2. `verify`: every digest in that file is looked at. Until here nothing of the old store was touched.
+/// 2. `verify`: a file of an earlier layout is brought up to date; every digest in it is looked at. Until here nothing of the old store was touched.
 /// 3. `replace`:
 ///    1. `settled`: what the old log has is moved into the old file, by SQLite, and the log is gone. Two files cannot be
 ///       replaced at once; one can. An old file that SQLite cannot open any more has its log renamed instead.
@@ -29,6 +29,7 @@ package final class SQLiteRestore: Sendable {
     }
 
     private static let logSuffixes = ["-wal", "-shm"]
+    private static let lockSuffix = ".lock"
 
     /// The old store, once there is another one.
     package let kept: String
@@ -93,7 +94,7 @@ package final class SQLiteRestore: Sendable {
             try Durable.remove(kept)
             removed.append("\(kept), a second name that a restore that was ended gave to the store")
         }
-        for suffix in ["", "-journal"] + logSuffixes where try Durable.remove(restoring + suffix) && suffix.isEmpty {
+        for suffix in ["", "-journal", lockSuffix] + logSuffixes where try Durable.remove(restoring + suffix) && suffix.isEmpty {
             removed.append("\(restoring), which a restore that was ended left")
         }
         return removed
@@ -111,13 +112,28 @@ package final class SQLiteRestore: Sendable {
                 hint: "copy it again from where it was made, or restore another backup"
             )
         }
-        try Self.wording(restoring, backup) { try SQLiteStore.requireCurrentLayout(restoring, to: "restore") }
+        try Self.wording(restoring, backup) { _ = try Self.isCurrent(restoring) }
     }
 
-    /// Looks at everything in what was copied.
+    /// False for an earlier layout; throws for what is no store, or one of a later layout.
+    private static func isCurrent(_ path: String) throws -> Bool {
+        do {
+            try SQLiteStore.requireCurrentLayout(path, to: "restore")
+            return true
+        } catch let error as StoreOpenError where error.kind == .olderSchema {
+            return false
+        }
+    }
+
+    /// Looks at everything in what was copied, after it was brought to the layout of today.
     package func verify(
         _ report: @escaping @Sendable (VerifyProgress) -> Void
     ) async throws -> StoreVerification {
+        if try !Self.isCurrent(restoring) {
+            let store = try SQLiteStore(path: restoring)
+            await store.close()
+            try Durable.remove(restoring + Self.lockSuffix)
+        }
         let found = try await SQLiteStore.verify(path: restoring, report)
         // Of a copy that is not in rollback mode.
         for suffix in Self.logSuffixes { try Durable.remove(restoring + suffix) }

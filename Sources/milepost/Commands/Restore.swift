@@ -62,7 +62,7 @@ struct Restore: AsyncParsableCommand {
             }
             let restore = try SQLiteRestore(backup, to: path, replaces: replace)
             for leftover in restore.leftovers { Output.note("removed \(leftover)") }
-            for suffix in ["", "-journal", "-wal", "-shm"] { interruption.begin(restore.restoring + suffix) }
+            for suffix in ["", "-journal", "-wal", "-shm", ".lock"] { interruption.begin(restore.restoring + suffix) }
             try audit.write(.restore, .begun, "of sqlite:\(path)")
             let size = Durable.size(backup) ?? 0
             try restore.copy(expecting: checksum) { bytes in

@@ -164,6 +164,23 @@ struct RestoreTests {
         #expect(try await places.contents() == places.old)
     }
 
+    @Test("a backup of an earlier layout is brought up to date before it is looked at")
+    func earlierLayout() async throws {
+        let places = try await Places()
+        let database = try DatabaseQueue(path: places.backup)
+        try await database.write { db in
+            try db.execute(sql: "DROP TABLE thread_settings")
+            try db.execute(sql: "DELETE FROM grdb_migrations WHERE identifier = '4 thread settings'")
+            #expect(db.changesCount == 1)
+        }
+        try database.close()
+        let before = try Checksum(of: places.backup)
+        try await places.restore()
+        #expect(try await places.contents() == places.new)
+        #expect(try Checksum(of: places.backup) == before, "the backup is as it was")
+        #expect(try places.names.filter { $0.contains("restoring") } == [])
+    }
+
     @Test("another file than the one backed up, one that is no store and one of a later layout are not restored")
     func strangers() async throws {
         let places = try await Places(hasLog: false)

@@ -184,6 +184,23 @@ def test_damaged_files(closed_file, tmp_path):
     assert_refused(milepost("export", "--store", url(closed_file), "--output", file), FAILED, "damaged", "delete it")
 
 
+def test_one_thread(closed_file, tmp_path):
+    """--thread takes one along, and says so where there is none of that name."""
+    one, file, target = "thread-003", tmp_path / "one.jsonl.zst", tmp_path / "one.db"
+    ended = milepost("export", "--store", url(closed_file), "--thread", one, "--output", file)
+    assert ended.returncode == 0, ended.stderr
+    code, done = import_json(target, file)
+    assert (code, done["threads"], done["imported"], done["rows_added"]) == (0, 1, 1, 3)
+    # The same rows as when all are taken along.
+    whole = tmp_path / "whole.jsonl.zst"
+    export(closed_file, whole)
+    assert import_json(target, whole)[1]["already_there"] == 1
+    for options in (("--thread", "none"), ("--thread", one, "--tenant", "acme")):
+        ended = milepost("export", "--store", url(closed_file), *options, "--output", tmp_path / "none.jsonl.zst")
+        assert_refused(ended, FAILED, "has no thread", "--tenant")
+        (tmp_path / "none.jsonl.zst").unlink()
+
+
 def test_refused_exports(closed_file, tmp_path):
     file, other = tmp_path / "a.jsonl.zst", tmp_path / "other.db"
     export(closed_file, file)

@@ -124,11 +124,11 @@ def test_a_filter_sees_what_the_other_saver_wrote(start_server, postgres_store, 
 
 
 def removal():
-    """The statements that docs/operations.md has under "Taking it away"."""
-    path = REPOSITORY / "docs/operations.md"
-    assert path.exists(), "docs/operations.md is missing"
+    """The statements that docs/postgresql.md has under "Taking it away"."""
+    path = REPOSITORY / "docs/postgresql.md"
+    assert path.exists(), "docs/postgresql.md is missing"
     section = re.search(r"^##+ Taking it away\n(.*?)(?=^##? |\Z)", path.read_text(encoding="utf-8"), re.S | re.M)
-    assert section, 'docs/operations.md has no section "Taking it away"'
+    assert section, 'docs/postgresql.md has no section "Taking it away"'
     blocks = re.findall(r"^```sql\n(.*?)^```", section[1], re.S | re.M)
     assert blocks, '"Taking it away" has no ```sql block'
     return "".join(blocks)

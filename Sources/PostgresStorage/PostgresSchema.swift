@@ -2,7 +2,7 @@
 ///
 /// On an empty database all are made, and `checkpoint_migrations` says so to LangGraph's `setup()`. On one that LangGraph or
 /// Agentex made, theirs are used as they are; the additions are nullable columns, indexes and tables with a prefix of our
-/// own. docs/operations.md has the statements that take them away again.
+/// own. docs/postgresql.md has the statements that take them away again.
 package enum PostgresSchema {
     /// What `milepost_migrations` holds when the tables are as this program needs them.
     static let version = 2

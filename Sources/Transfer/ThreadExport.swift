@@ -1,6 +1,6 @@
 package import Checkpoints
 
-/// Writes all threads of a source, one after the other, each from a snapshot of its own.
+/// Writes threads of a source, one after the other, each from a snapshot of its own.
 package struct ThreadExport: Sendable {
     /// A thread that could not be read, and why.
     package struct Damaged: Sendable {
@@ -13,12 +13,19 @@ package struct ThreadExport: Sendable {
     private let source: any ThreadSource
     private let writer: ExportWriter
     private let leavesOutDamaged: Bool
+    private let isWanted: @Sendable (ThreadKey) -> Bool
 
     /// `leavesOutDamaged` says that a damaged thread does not end the export.
     ///
     /// Then one that is longer than a frame is read twice, because nothing of it may be written before all of it is known to
-    /// be sound.
-    package init(of source: any ThreadSource, to writer: ExportWriter, leavesOutDamaged: Bool = false) {
+    /// be sound. Threads that are not wanted are passed over.
+    package init(
+        of source: any ThreadSource,
+        to writer: ExportWriter,
+        leavesOutDamaged: Bool = false,
+        where isWanted: @escaping @Sendable (ThreadKey) -> Bool = { _ in true }
+    ) {
+        self.isWanted = isWanted
         self.source = source
         self.writer = writer
         self.leavesOutDamaged = leavesOutDamaged
@@ -37,7 +44,7 @@ package struct ThreadExport: Sendable {
         var damaged: [Damaged] = []
         while true {
             let page = try await threads(after: last)
-            for thread in page {
+            for thread in page where isWanted(thread) {
                 if let error = try await write(thread, report) { damaged.append(Damaged(thread: thread, error: error)) }
                 report(writer.counts)
             }

@@ -9,7 +9,7 @@ import Transfer
 /// `milepost export`: writes all threads of a store to a file that `milepost import` reads.
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write all threads of a store to a file.",
+        abstract: "Write threads of a store to a file.",
         discussion: """
             Writes compressed JSON lines, thread by thread, with a digest for each; 'zstdcat FILE | jq' shows them. \
             Changes nothing, and may run while a server has the store open: each thread is as it was at one moment. \
@@ -28,6 +28,8 @@ struct Export: AsyncParsableCommand {
                   ./milepost.db
               milepost export --store sqlite:langgraph.sqlite | milepost import --store sqlite:milepost.db
                   from LangGraph's SqliteSaver to Milepost
+              milepost export --store sqlite:backup.db --thread support-42 --output one.jsonl.zst
+                  one thread, to bring it back
             """
     )
 
@@ -36,6 +38,12 @@ struct Export: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("The file to write, or to go on with (default: standard output).", valueName: "file"))
     var output: String?
+
+    @Option(help: ArgumentHelp("Only the threads of this tenant.", valueName: "name"))
+    var tenant: String?
+
+    @Option(help: ArgumentHelp("Only this thread, of the default tenant or of --tenant.", valueName: "id"))
+    var thread: String?
 
     func run() async throws {
         let store = try await options.read()
@@ -61,10 +69,15 @@ struct Export: AsyncParsableCommand {
                 let writer = ExportWriter(continuing: resumed?.counts ?? TransferCounts(), file.output)
                 if resumed == nil { try writer.begin(store: store.description, program: Version.current) }
                 // What LangGraph's own file has and cannot be converted is not damage.
-                let export = ThreadExport(of: source, to: writer, leavesOutDamaged: !(source is LangGraphFile))
+                let export = ThreadExport(
+                    of: source, to: writer, leavesOutDamaged: !(source is LangGraphFile), where: isWanted)
                 let damaged = try await export.run(after: resumed?.last) { line.show($0.line) }
                 if file.regularSize != nil { try file.flush() }
                 line.end()
+                if let thread, writer.counts.threads == 0, damaged.isEmpty {
+                    throw StartError.machine(
+                        "\(store.description) has no thread \(thread.quotedForOneLine); check the id, and --tenant")
+                }
                 let leftOut = damaged.isEmpty ? "" : ", without \(damaged.count) that are damaged"
                 try audit.write(.export, .done, "\(writer.counts.threads) threads of \(store.description)\(leftOut)")
                 let before = resumed.map { ", \($0.counts.threads.grouped) of them before" } ?? ""
@@ -77,6 +90,13 @@ struct Export: AsyncParsableCommand {
         } catch let error as StoreOpenError {
             throw StartError.machine(error.description)
         }
+    }
+
+    private var isWanted: @Sendable (ThreadKey) -> Bool {
+        let tenant = tenant.map { Tenant(name: Identifier($0)) }
+        guard let thread else { return { key in tenant.map { $0 == key.tenant } ?? true } }
+        let wanted = ThreadKey(Identifier(thread), tenant: tenant ?? .default)
+        return { $0 == wanted }
     }
 
     /// Where a file that has something in it is gone on with.

@@ -88,3 +88,39 @@ def test_interrupted_verify(large):
     code, text = on_terminal("verify", "--store", f"sqlite:{large}", signal_at=b"checking")
     assert code == -signal.SIGINT and "nothing was changed" in text
     assert large.read_bytes() == content
+
+
+def test_interrupted_export_and_import(large, tmp_path):
+    """Both go on where they were, when they are run again."""
+    file, target = tmp_path / "a.jsonl.zst", tmp_path / "b.db"
+    export = ("export", "--store", f"sqlite:{large}", "--output", file)
+    code, text = on_terminal(*export, signal_at=b" %  ")
+    assert code == -signal.SIGINT and "▕" in text and "run the same command again" in text
+    again = milepost(*export)
+    assert again.returncode == 0 and "exported 120 threads" in again.stderr, again.stderr
+    taking = ("import", "--store", f"sqlite:{target}", "--input", file)
+    code, text = on_terminal(*taking, signal_at=b" %  ")
+    assert code == -signal.SIGINT and "▕" in text
+    assert milepost(*taking).returncode == 0
+    assert milepost("verify", "--store", f"sqlite:{target}").stdout.startswith("checked 120 checkpoints")
+
+
+def test_interrupted_prune(start_server, sqlite_store):
+    """Between two portions: every thread has its newest checkpoint, and the rest goes with the next run."""
+    server = start_server(sqlite_store)
+    client = load.Client(server.port)
+    for number in range(300):
+        for checkpoint in (1, 2):
+            put(client, f"t{number}", checkpoint, os.urandom(2_000).hex())
+    client.close()
+    server.stop()
+    prune = ("prune", "--store", sqlite_store, "--keep-last", "1", "--apply")
+    code, text = on_terminal(*prune, signal_at=b" %  ")
+    assert code == -signal.SIGINT and "▕" in text
+    checked = milepost("verify", "--store", sqlite_store)
+    assert checked.returncode == 0, checked.stdout
+    left = int(checked.stdout.split()[1].replace(",", ""))
+    assert 300 < left < 600, f"not in the middle: {left} checkpoints"
+    ended = milepost(*prune)
+    assert ended.returncode == 0, ended.stderr
+    assert milepost("verify", "--store", sqlite_store).stdout.startswith("checked 300 checkpoints")

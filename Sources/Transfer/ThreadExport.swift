@@ -55,6 +55,18 @@ package struct ThreadExport: Sendable {
         return damaged
     }
 
+    /// How many threads there are to write. Costs a look at the name of each.
+    package func threadCount() async throws(TransferError) -> Int {
+        var last: ThreadKey?
+        var count = 0
+        while true {
+            let page = try await threads(after: last)
+            count += page.count(where: isWanted)
+            last = page.last
+            if page.count < Self.pageThreads { return count }
+        }
+    }
+
     private func threads(after last: ThreadKey?) async throws(TransferError) -> [ThreadKey] {
         do throws(StoreError) {
             return try await source.threads(after: last, limit: Self.pageThreads)

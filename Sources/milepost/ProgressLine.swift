@@ -41,6 +41,9 @@ final class ProgressLine: Sendable {
         state = Mutex(State(next: style == .redrawn ? now : now + style.interval))
     }
 
+    /// Whether it is worth finding out how much there is: on a terminal, where a bar is drawn.
+    var isDrawn: Bool { style == .redrawn }
+
     /// Shows `text` when the last one has stood long enough; may be called at any rate.
     ///
     /// `fraction` is the part of all that is done, 0 to 1; nil while it is not known.

@@ -126,6 +126,16 @@ package struct RetentionSweep: Sendable {
         return total
     }
 
+    /// How many threads there are to look at. Costs what `RetentionSource.overviews` costs of each.
+    package func threadCount(of source: some RetentionSource) async throws(StoreError) -> Int {
+        var count = 0
+        try await walk(source, at: WallTime.now) { _, _ in
+            count += 1
+            return !Task.isCancelled
+        }
+        return count
+    }
+
     /// Calls `body` with every thread of the scope until it returns false.
     private func walk(
         _ source: some RetentionSource,

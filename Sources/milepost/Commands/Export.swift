@@ -71,7 +71,10 @@ struct Export: AsyncParsableCommand {
                 // What LangGraph's own file has and cannot be converted is not damage.
                 let export = ThreadExport(
                     of: source, to: writer, leavesOutDamaged: !(source is LangGraphFile), where: isWanted)
-                let damaged = try await export.run(after: resumed?.last) { line.show($0.line) }
+                let count = line.isDrawn ? max(try await export.threadCount(), 1) : nil
+                let damaged = try await export.run(after: resumed?.last) { done in
+                    line.show(done.line, fraction: count.map { Double(done.threads) / Double($0) })
+                }
                 if file.regularSize != nil { try file.flush() }
                 line.end()
                 if let thread, writer.counts.threads == 0, damaged.isEmpty {

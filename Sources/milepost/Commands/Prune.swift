@@ -60,19 +60,32 @@ struct Prune: AsyncParsableCommand {
         let policies = try policies()
         let store = try await options.read()
         let sweep = RetentionSweep(policies, scope: scope, holder: "prune \(getpid())", reserve: 0)
-        let line = ProgressLine(isatty(STDERR_FILENO) == 1 ? .redrawn : json ? .none : .lines)
+        let line = ProgressLine(.standardError(json: json))
         defer { line.end() }
         let rows = Mutex<[RetentionReport]>([])
+        let count = Mutex<Int?>(nil)
+        @Sendable func begin(_ source: any RetentionSource) async throws(StoreError) {
+            guard line.isDrawn else { return }
+            line.show("counting threads")
+            let found = try await sweep.threadCount(of: source)
+            count.withLock { $0 = max(found, 1) }
+        }
         @Sendable func note(_ report: RetentionReport, _ total: RetentionSweep.Report) {
             if report.outcome != .kept { rows.withLock { $0.append(report) } }
-            line.show("\(total.threads.grouped) threads looked at, \(total.removed.checkpoints.grouped) checkpoints go")
+            line.show(
+                "\(total.threads.grouped) threads looked at, \(total.removed.checkpoints.grouped) checkpoints go",
+                fraction: count.withLock { $0 }.map { Double(total.threads) / Double($0) }
+            )
         }
         let total: RetentionSweep.Report
         do {
             total =
                 apply
-                ? try await applied(sweep, to: store, note)
-                : try await store.withRetentionSource { try await sweep.preview(of: $0, at: .now, report: note) }
+                ? try await applied(sweep, to: store, begin, note)
+                : try await store.withRetentionSource { source in
+                    try await begin(source)
+                    return try await sweep.preview(of: source, at: .now, report: note)
+                }
         } catch let error as StoreError {
             throw StartError.machine("\(error.debugDescription) in \(store.description); check its disk, and try again")
         }
@@ -93,12 +106,14 @@ struct Prune: AsyncParsableCommand {
     private func applied(
         _ sweep: RetentionSweep,
         to store: StoreConfiguration,
+        _ begin: @escaping @Sendable (any RetentionSource) async throws -> Void,
         _ note: @escaping @Sendable (RetentionReport, RetentionSweep.Report) -> Void
     ) async throws -> RetentionSweep.Report {
         try audit.write(.retention, .begun, "of \(store.description)")
         let isShared = if case .postgres = store { true } else { false }
         let report = try await store.withRetainingStore { store in
-            try await sweep.run(on: store, SweepPace(isResting: isShared)) { _ in
+            try await begin(store)
+            return try await sweep.run(on: store, SweepPace(isResting: isShared)) { _ in
             } report: { report, total throws(StoreError) in
                 note(report, total)
             }

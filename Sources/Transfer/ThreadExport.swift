@@ -55,7 +55,9 @@ package struct ThreadExport: Sendable {
         return damaged
     }
 
-    /// How many threads there are to write. Costs a look at the name of each.
+    /// How many threads there are to write.
+    ///
+    /// Costs a look at the name of each.
     package func threadCount() async throws(TransferError) -> Int {
         var last: ThreadKey?
         var count = 0

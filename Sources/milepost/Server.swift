@@ -122,7 +122,8 @@ struct Server {
         return [.init(service: service)]
     }
 
-    private func sweeper(_ store: any RetainingStore, _ access: ServerAccess, _ policies: RetentionPolicies) -> Sweeper {
+    private func sweeper(_ store: any RetainingStore, _ access: ServerAccess, _ policies: RetentionPolicies) -> Sweeper
+    {
         Sweeper(
             store: store,
             policies: policies,

@@ -93,7 +93,8 @@ struct RekeyingTests {
             #expect(id?.suffix(4) == Data("MilS".utf8))
         case .postgres:
             let target = try PostgresServer.schema(named: directory.name)
-            #expect(try PostgresServer.execute("SELECT max(version) > 1000 FROM milepost_migrations", on: target) == ["t"])
+            #expect(
+                try PostgresServer.execute("SELECT max(version) > 1000 FROM milepost_migrations", on: target) == ["t"])
         }
     }
 

@@ -126,7 +126,9 @@ package struct RetentionSweep: Sendable {
         return total
     }
 
-    /// How many threads there are to look at. Costs what `RetentionSource.overviews` costs of each.
+    /// How many threads there are to look at.
+    ///
+    /// Costs what `RetentionSource.overviews` costs of each.
     package func threadCount(of source: some RetentionSource) async throws(StoreError) -> Int {
         var count = 0
         try await walk(source, at: WallTime.now) { _, _ in

@@ -94,7 +94,8 @@ package final class SQLiteRestore: Sendable {
             try Durable.remove(kept)
             removed.append("\(kept), a second name that a restore that was ended gave to the store")
         }
-        for suffix in ["", "-journal", lockSuffix] + logSuffixes where try Durable.remove(restoring + suffix) && suffix.isEmpty {
+        for suffix in ["", "-journal", lockSuffix] + logSuffixes
+        where try Durable.remove(restoring + suffix) && suffix.isEmpty {
             removed.append("\(restoring), which a restore that was ended left")
         }
         return removed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from security import EVERYTHING, b64, checkpoint
 
-GET, POST = "GET", "POST"
+GET, POST, PUT = "GET", "POST", "PUT"
 
 
 @dataclass(frozen=True)
@@ -172,4 +172,10 @@ CASES = [
         get("/threads", after=cursor("")),
     ], True),
     Case("one thread", (GET, "/threads/{thread_id}"), lambda p: [get(f"/threads/{p.thread}")], True),
+    Case("retention", (GET, "/threads/{thread_id}/retention"), lambda p: [get(f"/threads/{p.thread}/retention")], True),
+    Case("set retention", (PUT, "/threads/{thread_id}/retention"), lambda p: [
+        (PUT, f"/threads/{p.thread}/retention", {"ttl": 1, "hold": True}),
+        (PUT, f"/threads/{p.thread}/retention", {"pin": ["c3"]}),
+        get(f"/threads/{p.thread}/retention"), call("delete-thread", thread_id=p.thread),
+    ], True),
 ]

@@ -47,6 +47,8 @@ NEEDS = {
     ("POST", "/checkpoints/delete-thread"): ("delete", {"thread_id": "t"}),
     ("POST", "/checkpoints/delete-for-runs"): ("delete", {"run_ids": ["r"]}),
     ("POST", "/checkpoints/prune"): ("delete", {"thread_ids": ["t"]}),
+    ("GET", "/threads/{thread_id}/retention"): ("read", None),
+    ("PUT", "/threads/{thread_id}/retention"): ("delete", {"hold": True}),
 }
 
 

@@ -285,5 +285,5 @@ def test_every_alert_says_what_to_do():
     assert len(alerts) >= 10
     for alert in alerts:
         assert re.search(r"^ +summary: .+", alert, re.M) and re.search(r"^ +description: .+", alert, re.M), alert
-        assert re.search(r"^ +runbook_url: docs/operations\.md#[a-z-]+$", alert, re.M), alert
+        assert re.search(r"^ +runbook_url: docs/operations\.md#[a-z0-9-]+$", alert, re.M), alert
         assert re.search(r"^ +severity: (critical|warning)$", alert, re.M), alert

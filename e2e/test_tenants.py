@@ -66,7 +66,7 @@ def shared(request, tmp_path_factory):
 def ask(caller, method, path, content):
     if method == GET:
         return caller.get(path, **content)
-    return caller.client.post(path, json=content)
+    return caller.client.request(method, path, json=content)
 
 
 def answers(caller, case, place):

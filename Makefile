@@ -4,7 +4,7 @@
 .PHONY: help build serve test check fmt clean man release
 
 # Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
-CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests
+CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests|PostgresFollowingTests
 # What the tests need: servers to talk to, and what packaging is tested with.
 TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
 	binutils ca-certificates fish groff python3-seccomp systemd zsh
@@ -23,7 +23,7 @@ serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make
 test: ## run every test: Swift, then end to end against the release build
 	@scripts/install-packages $(TEST_PACKAGES) && scripts/python-env
 	scripts/with-postgres swift test --skip '$(CLOCKED)'
-	swift test --skip-build --no-parallel --filter '$(CLOCKED)'
+	scripts/with-postgres swift test --skip-build --no-parallel --filter '$(CLOCKED)'
 	@$(MAKE) --no-print-directory build && scripts/with-postgres .venv/bin/python -m pytest e2e
 
 check: ## check format, source rules, warnings and imports; runs no test

@@ -86,7 +86,7 @@ def test_sessions_that_listen_are_terminated(two_servers, postgres_store, thread
         put.append("last")
         there.put("last")
         follower.wait_for(
-            lambda came: len([e for e in came if e.name == "checkpoint"]) >= len(put), "every change", limit=12
+            lambda came: len([e for e in came if e.name == "checkpoint"]) >= len(put), "every change", limit=30
         )
         time.sleep(1)
         assert sorted(follower.told("checkpoint")) == sorted(names(*put))

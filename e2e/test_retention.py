@@ -5,6 +5,7 @@ import asyncio
 import base64
 import json
 import subprocess
+import time
 import uuid
 
 import httpx
@@ -15,6 +16,7 @@ from langgraph.types import Command
 
 import graphs
 from server import binary_path, clean_environment, wait_until
+from test_metrics import scrape
 
 STORES = ["sqlite", "postgres"]
 LIMIT = 30.0
@@ -108,6 +110,10 @@ def test_an_agent_s_long_thread_keeps_its_state_and_its_newest_checkpoints(start
         wait_until(lambda: swept(server), LIMIT, "the sweep is logged")
         record = swept(server)[0]
         assert record["checkpoints"] > 0 and record["pruned"] == 1
+        page = scrape(f"{server.base_url}/metrics")
+        assert page.get("milepost_retention_sweeps_total") >= 1
+        assert page.get("milepost_retention_deleted_checkpoints_total") == record["checkpoints"]
+        assert page.get("milepost_retention_last_sweep_seconds") == pytest.approx(time.time(), abs=60)
 
 
 def test_times_and_holds_are_set_over_http(start_server, store):

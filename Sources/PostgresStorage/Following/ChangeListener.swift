@@ -108,6 +108,8 @@ final class ChangeListener: Sendable {
         }
         let session = try ListeningSession(connection)
         try session.greet(from: following.server)
+        // Before any notification of this session: whoever is told reads what came between the sessions.
+        following.feed.publishMissed()
         state.withLock { state in if !state.isLooking { state.lookAt = .now } }
         return session
     }

@@ -85,7 +85,21 @@ extension PostgresSchema {
         try migrate(connect(target), target)
     }
 
+    /// Asked a second time before it is called foreign: catalogues are not read at one moment, and another server may be making
+    /// the tables.
     private static func state(
+        _ connection: PostgresConnection,
+        _ target: ConnectionString
+    ) throws(StoreOpenError) -> State {
+        do throws(StoreOpenError) {
+            return try stateNow(connection, target)
+        } catch {
+            guard error.kind == .foreign else { throw error }
+            return try stateNow(connection, target)
+        }
+    }
+
+    private static func stateNow(
         _ connection: PostgresConnection,
         _ target: ConnectionString
     ) throws(StoreOpenError) -> State {

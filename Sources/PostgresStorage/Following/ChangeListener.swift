@@ -19,6 +19,8 @@ final class ChangeListener: Sendable {
         /// When the followed threads are looked at next; nil while they are being looked at, or there are none.
         var lookAt: ContinuousClock.Instant?
         var isLooking = false
+        /// Whether there was a session before.
+        var hasListened = false
         var isPooled = false
         var isClosed = false
     }
@@ -109,7 +111,12 @@ final class ChangeListener: Sendable {
         let session = try ListeningSession(connection)
         try session.greet(from: following.server)
         // Before any notification of this session: whoever is told reads what came between the sessions.
-        following.feed.publishMissed()
+        if state.withLock({ state in
+            defer { state.hasListened = true }
+            return state.hasListened
+        }) {
+            following.feed.publishMissed()
+        }
         state.withLock { state in if !state.isLooking { state.lookAt = .now } }
         return session
     }

@@ -9,8 +9,7 @@ struct ToldCheckpoints {
     /// Writes of one checkpoint that are remembered; past that they are told again.
     private static let mostWrites = 4_096
 
-    private struct Entry {
-        let place: ListOrder
+    private struct Known {
         /// Whether the client knows that it is there: its writes may come before.
         var isTold = false
         /// Whether it was read and no event of it has come since.
@@ -21,10 +20,8 @@ struct ToldCheckpoints {
         var readWrites: Set<UInt32> = []
     }
 
-    /// In ascending order.
-    private var entries: [Entry] = []
-    /// What is below is not remembered; nil when everything that was told is.
-    private var floor: ListOrder?
+    /// Those below the floor are told again; it is nil when everything that was told is remembered.
+    private var newest: NewestPlaces<Known>
     /// Until when an event may be of what was read already: it was committed before the read, and told after.
     private let settled: ContinuousClock.Instant
 
@@ -34,17 +31,18 @@ struct ToldCheckpoints {
     /// What was read of a thread, newest first, and whether there is more below.
     init(_ read: [CheckpointTuple], isAll: Bool) {
         settled = .now + Self.settling
-        entries = read.prefix(Self.size).reversed().map { tuple in
+        let entries = read.prefix(Self.size).reversed().map { tuple in
             let writes = Set(tuple.pendingWrites.map { WrittenChannel($0).hash32 })
-            return Entry(
-                place: ListOrder(tuple.checkpoint.key),
+            let known = Known(
                 isTold: true,
                 isRead: true,
                 writes: writes.count <= Self.mostWrites ? writes : [],
                 readWrites: writes
             )
+            return NewestPlaces.Entry(place: ListOrder(tuple.checkpoint.key), known: known)
         }
-        floor = isAll && read.count <= Self.size ? nil : entries.first?.place
+        let floor = isAll && read.count <= Self.size ? nil : entries.first?.place
+        newest = NewestPlaces(size: Self.size, entries, floor: floor)
     }
 
     /// Whether the client has to be told; remembers that it was.
@@ -52,13 +50,13 @@ struct ToldCheckpoints {
         let isSettling = now <= settled
         switch effect {
         case .checkpoint(let step):
-            return change(ListOrder(step.place)) { entry in
+            return newest.change(ListOrder(step.place), new: Known()) { entry in
                 defer { (entry.isTold, entry.isRead) = (true, false) }
                 return !entry.isRead || !isSettling
             }
         case .writes(let place, let written):
             let hashes = Set(written.map(\.hash32))
-            return change(ListOrder(place)) { entry in
+            return newest.change(ListOrder(place), new: Known()) { entry in
                 let isKnown = isSettling && hashes.isSubset(of: entry.readWrites)
                 entry.readWrites.subtract(hashes)
                 entry.writes.formUnion(hashes)
@@ -66,32 +64,20 @@ struct ToldCheckpoints {
                 return !isKnown
             }
         case .deleted:
-            (entries, floor) = ([], nil)
+            newest = NewestPlaces(size: Self.size)
             return true
         case .pruned, .replaced, .missed: return true
         }
     }
 
-    /// For what is below the floor nothing is remembered.
-    private mutating func change(_ place: ListOrder, _ body: (inout Entry) -> Bool) -> Bool {
-        var forgotten = Entry(place: place)
-        if let floor, place < floor { return body(&forgotten) }
-        let found = entries.firstIndex { $0.place >= place } ?? entries.count
-        if found == entries.count || entries[found].place != place { entries.insert(forgotten, at: found) }
-        let result = body(&entries[found])
-        if entries.count > Self.size {
-            entries.removeFirst()
-            floor = entries.first?.place
-        }
-        return result
-    }
-
     /// What the client sends to go on from here.
     var resumption: Resumption {
         Resumption(
-            floor: floor,
-            entries: entries.map { entry in
-                .init(place: entry.place.hash32, isTold: entry.isTold, writes: Resumption.digest(entry.writes))
+            floor: newest.floor,
+            entries: newest.entries.map { entry in
+                .init(
+                    place: entry.place.hash32, isTold: entry.known.isTold, writes: Resumption.digest(entry.known.writes)
+                )
             }
         )
     }

@@ -8,8 +8,7 @@ struct FollowedThread {
     /// Checkpoints that are remembered; a read looks at what is not below them.
     static let size = 16
 
-    private struct Entry {
-        let place: ListOrder
+    private struct Known {
         /// Whether it is known to be there: its writes may come before.
         var isThere = false
         /// Whether a read was the first to find it, and its commit or notification has not come.
@@ -18,10 +17,9 @@ struct FollowedThread {
         var writes: [WrittenChannel: Bool] = [:]
     }
 
-    /// In ascending order.
-    private var entries: [Entry] = []
+    private var newest = NewestPlaces<Known>(size: Self.size)
     /// What is below is not remembered and not read; nil when there is nothing below.
-    private(set) var floor: ListOrder?
+    var floor: ListOrder? { newest.floor }
     /// What is known of it.
     enum Knowledge {
         /// Its first follower reads what it has.
@@ -43,13 +41,13 @@ struct FollowedThread {
         version += 1
         switch effect {
         case .checkpoint(let step):
-            let isNew = change(ListOrder(step.place)) { entry in
+            let isNew = newest.change(ListOrder(step.place), new: Known()) { entry in
                 defer { (entry.isThere, entry.isReadFirst) = (true, false) }
                 return !entry.isReadFirst
             }
             return isNew ? effect : nil
         case .writes(let place, let written):
-            let isNew = change(ListOrder(place)) { entry in
+            let isNew = newest.change(ListOrder(place), new: Known()) { entry in
                 let isNew = written.contains { entry.writes[$0] != true }
                 for write in written { entry.writes[write] = false }
                 return isNew
@@ -57,7 +55,7 @@ struct FollowedThread {
             return isNew ? effect : nil
         case .pruned: mayHaveLost = true
         case .deleted:
-            (entries, floor) = ([], nil)
+            newest = NewestPlaces(size: Self.size)
             deletedAt = version
         case .replaced, .missed: if knowledge == .complete { knowledge = .lost }
         }
@@ -67,13 +65,12 @@ struct FollowedThread {
     /// What is there as following begins: nobody is told of it.
     mutating func begin(with read: [ReadCheckpoint]) {
         for checkpoint in read.reversed() {
-            _ = change(checkpoint.place) { entry in
+            newest.change(checkpoint.place, new: Known()) { entry in
                 entry.isThere = true
                 for write in checkpoint.writes where entry.writes[write] == nil { entry.writes[write] = false }
-                return true
             }
         }
-        if read.count >= Self.size, floor == nil { floor = entries.first?.place }
+        if read.count >= Self.size, floor == nil { newest.floor = newest.entries.first?.place }
         knowledge = .complete
     }
 
@@ -86,14 +83,13 @@ struct FollowedThread {
         for checkpoint in read.reversed() {
             if let floor, checkpoint.place < floor { continue }
             var found: [ThreadChange.Effect] = []
-            _ = change(checkpoint.place) { entry in
+            newest.change(checkpoint.place, new: Known()) { entry in
                 if !entry.isThere { found.append(.checkpoint(checkpoint.step)) }
                 entry.isReadFirst = entry.isReadFirst || !entry.isThere
                 entry.isThere = true
                 let writes = checkpoint.writes.filter { entry.writes[$0] == nil }
                 for write in writes { entry.writes[write] = true }
                 if !writes.isEmpty { found.append(.writes(checkpoint.place.place, writes)) }
-                return true
             }
             effects += found
         }
@@ -104,25 +100,11 @@ struct FollowedThread {
     private mutating func forget(exceptFor read: [ReadCheckpoint]) -> [ThreadChange.Effect] {
         defer { mayHaveLost = false }
         let there = Set(read.map(\.place))
-        let isLost = entries.contains { $0.isThere && !there.contains($0.place) }
+        let isLost = newest.entries.contains { $0.known.isThere && !there.contains($0.place) }
         guard isLost else { return [] }
-        entries.removeAll { $0.isThere && !there.contains($0.place) }
-        if entries.isEmpty { floor = nil }
-        return mayHaveLost ? [] : [entries.isEmpty && read.isEmpty ? .deleted : .pruned]
-    }
-
-    /// For what is below the floor nothing is remembered.
-    private mutating func change(_ place: ListOrder, _ body: (inout Entry) -> Bool) -> Bool {
-        var forgotten = Entry(place: place)
-        if let floor, place < floor { return body(&forgotten) }
-        let found = entries.firstIndex { $0.place >= place } ?? entries.count
-        if found == entries.count || entries[found].place != place { entries.insert(forgotten, at: found) }
-        let result = body(&entries[found])
-        if entries.count > Self.size {
-            entries.removeFirst()
-            floor = entries.first?.place
-        }
-        return result
+        newest.entries.removeAll { $0.known.isThere && !there.contains($0.place) }
+        if newest.entries.isEmpty { newest.floor = nil }
+        return mayHaveLost ? [] : [newest.entries.isEmpty && read.isEmpty ? .deleted : .pruned]
     }
 }
 

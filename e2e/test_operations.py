@@ -42,7 +42,6 @@ start() {
 case $1 in
     start) start ;;
     stop) stop ;;
-    restart) stop; start ;;
     *) echo "systemctl: $1 is not known" >&2; exit 1 ;;
 esac
 """

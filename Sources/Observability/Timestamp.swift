@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 
 /// A moment of the wall clock, in UTC, to the millisecond.
@@ -11,9 +12,8 @@ package struct Timestamp: Hashable, Sendable {
     }
 
     package static var now: Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(seconds: time.tv_sec, milliseconds: time.tv_nsec / 1_000_000)
+        let (seconds, milliseconds) = WallTime.now.milliseconds.quotientAndRemainder(dividingBy: 1_000)
+        return Timestamp(seconds: Int(seconds), milliseconds: Int(milliseconds))
     }
 
     /// As in `2026-01-31T23:59:59.042Z`.

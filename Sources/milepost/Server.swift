@@ -130,7 +130,7 @@ struct Server {
             interval: configuration.retention.interval,
             audit: access.audit,
             logger: logger,
-            observe: metrics.retention.observe(_:)
+            observe: { metrics.retention.observe($0) }
         )
     }
 

@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 
 /// A second of the wall clock.
@@ -26,13 +27,14 @@ package struct APIKeyTime: Hashable, Comparable, Sendable, CustomStringConvertib
         guard let year = rest.number(of: 4), rest.skip("-"), let month = rest.number(of: 2), rest.skip("-"),
             let day = rest.number(of: 2), year >= 1970
         else { return nil }
-        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1_900, month - 1, day)
-        var offset: Int32 = 0
+        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (Int32(year) - 1_900, Int32(month) - 1, Int32(day))
+        var offset: Int64 = 0
         if !rest.isEmpty {
             guard rest.skip("T"), let hour = rest.number(of: 2), rest.skip(":"), let minute = rest.number(of: 2),
                 rest.skip(":"), let second = rest.number(of: 2), let zone = rest.offset()
             else { return nil }
-            (parts.tm_hour, parts.tm_min, parts.tm_sec, offset) = (hour, minute, second, zone)
+            (parts.tm_hour, parts.tm_min, parts.tm_sec) = (Int32(hour), Int32(minute), Int32(second))
+            offset = zone
         }
         // What there is not, such as February 30, comes back as another date.
         var normal = parts
@@ -58,22 +60,8 @@ package struct APIKeyTime: Hashable, Comparable, Sendable, CustomStringConvertib
 }
 
 extension Substring.UTF8View {
-    /// Takes so many digits off the front.
-    fileprivate mutating func number(of count: Int) -> Int32? {
-        let digits = prefix(count)
-        guard digits.count == count, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        self = dropFirst(count)
-        return digits.reduce(0) { $0 * 10 + Int32($1 - 0x30) }
-    }
-
-    fileprivate mutating func skip(_ character: Unicode.Scalar) -> Bool {
-        guard first == UInt8(ascii: character) else { return false }
-        self = dropFirst()
-        return true
-    }
-
     /// A fraction, if any, and all that is left: the time zone, in seconds east of UTC.
-    fileprivate mutating func offset() -> Int32? {
+    fileprivate mutating func offset() -> Int64? {
         if skip(".") {
             let rest = drop { (0x30...0x39).contains($0) }
             guard rest.count < count else { return nil }

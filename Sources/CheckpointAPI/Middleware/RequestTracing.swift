@@ -115,8 +115,7 @@ extension TraceContext {
 extension UInt64 {
     /// Nanoseconds since 1970, that much later or earlier.
     fileprivate func shifted(by time: Duration) -> UInt64 {
-        let (seconds, attoseconds) = time.components
-        return UInt64(clamping: Int64(clamping: self) + seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        UInt64(clamping: Int64(clamping: self) + time.nanoseconds)
     }
 }
 

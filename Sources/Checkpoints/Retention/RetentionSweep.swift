@@ -20,6 +20,8 @@ package struct RetentionSweep: Sendable {
         package var failed = 0
         package var failure: String?
 
+        package init() {}
+
         /// Whether anything was taken away.
         package var didSomething: Bool { deleted + pruned > 0 || removed != RowCounts() || freed.bytes > 0 }
 

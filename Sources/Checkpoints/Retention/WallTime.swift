@@ -41,15 +41,17 @@ extension WallTime {
     /// A time without a zone is nil too: nobody knows when that was.
     package init?(iso8601 text: String) {
         var rest = text.utf8[...]
-        guard let year = rest.number(4), rest.skip("-"), let month = rest.number(2), rest.skip("-"),
-            let day = rest.number(2), rest.skip("T") || rest.skip("t") || rest.skip(" "), let hour = rest.number(2),
-            rest.skip(":"), let minute = rest.number(2), (1...12).contains(month), (1...31).contains(day), hour < 24,
+        guard let year = rest.number(of: 4), rest.skip("-"), let month = rest.number(of: 2), rest.skip("-"),
+            let day = rest.number(of: 2), rest.skip("T") || rest.skip("t") || rest.skip(" "),
+            let hour = rest.number(of: 2),
+            rest.skip(":"), let minute = rest.number(of: 2), (1...12).contains(month), (1...31).contains(day),
+            hour < 24,
             minute < 60
         else { return nil }
         var second: Int64 = 0
         var milliseconds: Int64 = 0
         if rest.skip(":") {
-            guard let found = rest.number(2), found < 61 else { return nil }
+            guard let found = rest.number(of: 2), found < 61 else { return nil }
             second = found
             if rest.skip(".") || rest.skip(",") {
                 guard let fraction = rest.fraction() else { return nil }
@@ -75,25 +77,6 @@ extension WallTime {
 }
 
 extension Substring.UTF8View {
-    fileprivate mutating func skip(_ character: Unicode.Scalar) -> Bool {
-        guard first == UInt8(ascii: character) else { return false }
-        removeFirst()
-        return true
-    }
-
-    /// A number of so many digits.
-    fileprivate mutating func number(_ count: Int) -> Int64? {
-        let digits = prefix(count)
-        guard digits.count == count else { return nil }
-        var number: Int64 = 0
-        for digit in digits {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
-            number = number * 10 + Int64(digit - UInt8(ascii: "0"))
-        }
-        removeFirst(count)
-        return number
-    }
-
     /// Digits after a point, in thousandths.
     fileprivate mutating func fraction() -> Int64? {
         let digits = prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
@@ -111,11 +94,11 @@ extension Substring.UTF8View {
     fileprivate mutating func zone() -> Int64? {
         if skip("Z") || skip("z") { return 0 }
         let isEast = skip("+")
-        guard isEast || skip("-"), let hours = number(2), hours < 24 else { return nil }
+        guard isEast || skip("-"), let hours = number(of: 2), hours < 24 else { return nil }
         var minutes: Int64 = 0
         if !isEmpty {
             _ = skip(":")
-            guard let found = number(2), found < 60 else { return nil }
+            guard let found = number(of: 2), found < 60 else { return nil }
             minutes = found
         }
         return (hours * 60 + minutes) * (isEast ? 1 : -1)

@@ -17,27 +17,12 @@ package struct RetentionMetrics: Sendable {
         reclaimedBytes = Counter(MetricNames.reclaimedBytes, factory)
     }
 
-    /// Called as it happens, also in the middle of a sweep.
-    package func deleted(threads: Int, checkpoints: Int) {
-        deletedThreads.increment(by: threads)
-        deletedCheckpoints.increment(by: checkpoints)
-    }
-
-    /// Called when space went back to the file system.
-    package func reclaimed(bytes: Int) {
-        reclaimedBytes.increment(by: bytes)
-    }
-
-    /// Called when a sweep has come to its end, with what deleted nothing too.
-    package func swept(at time: Timestamp) {
+    /// Called when a sweep has come to its end at `time`; what deleted nothing counts as one too.
+    package func observe(_ report: RetentionSweep.Report, at time: Timestamp = .now) {
+        deletedThreads.increment(by: report.deleted)
+        deletedCheckpoints.increment(by: report.removed.checkpoints)
+        reclaimedBytes.increment(by: report.freed.bytes)
         sweeps.increment()
         lastSweep.set(Double(time.seconds) + Double(time.milliseconds) / 1_000)
-    }
-
-    /// Called when a sweep has come to its end.
-    package func observe(_ report: RetentionSweep.Report) {
-        deleted(threads: report.deleted, checkpoints: report.removed.checkpoints)
-        reclaimed(bytes: report.freed.bytes)
-        swept(at: .now)
     }
 }

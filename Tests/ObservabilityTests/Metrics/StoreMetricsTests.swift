@@ -89,9 +89,11 @@ struct StoreMetricsTests {
             metrics.denied()
             for total in [3, 5, 2] { metrics.evicted(total, from: .tokens) }
             let retention = RetentionMetrics(factory)
-            retention.deleted(threads: 2, checkpoints: 9)
-            retention.reclaimed(bytes: 4_096)
-            retention.swept(at: Timestamp(seconds: 1_769_904_000, milliseconds: 500))
+            var report = RetentionSweep.Report()
+            report.deleted = 2
+            report.removed = RowCounts(checkpoints: 9)
+            report.freed = FreedSpace(bytes: 4_096)
+            retention.observe(report, at: Timestamp(seconds: 1_769_904_000, milliseconds: 500))
         }
         for line in [
             "milepost_authentication_failures_total{mode=\"none\",reason=\"missing\"} 0",

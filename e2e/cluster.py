@@ -87,9 +87,9 @@ def plain_environment():
 
 
 def free_port():
-    """A port nobody listens on at the moment."""
+    """A port that nobody holds at the moment, on any address of this machine."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("0.0.0.0", 0))
         return probe.getsockname()[1]
 
 

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import httpx
+
+from cluster import free_port
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 START_LIMIT = 30.0
@@ -25,13 +26,6 @@ def clean_environment(**extra):
     """This process's environment without any MILEPOST_…, or libpq's PG…, of the developer's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MILEPOST_", "PG"))}
     return {**kept, **extra}
-
-
-def free_port(host="127.0.0.1"):
-    """A port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(condition, limit, what):

@@ -126,9 +126,7 @@ extension InspectedCheckpoint {
 extension InspectedCheckpoint.Write {
     /// The node that the task ran, where its path is that of a node, else its id.
     fileprivate var task: String {
-        let pulled = "~__pregel_pull, "
-        guard let taskPath, taskPath.hasPrefix(pulled) else { return taskID }
-        return String(taskPath.dropFirst(pulled.count))
+        taskPath.flatMap { LangGraphChannel.node(ofTaskPath: $0) } ?? taskID
     }
 
     /// The task, and the channel it wrote to.

@@ -20,15 +20,8 @@ struct InspectedCheckpoint {
 
     init(_ stored: StoredCheckpoint) {
         self.stored = stored
-        var values: [JSONString: DecodedValue] = [:]
-        if case .object(let members)? = stored.document["channel_values"] {
-            for member in members { values[member.name] = DecodedValue(member.value) }
-        }
-        for blob in stored.blobs where blob.type != "empty" {
-            // What is both inline and a blob, such as a snapshot, has its value in the blob.
-            values[JSONString(blob.channel)] = DecodedValue(type: blob.type, bytes: blob.bytes)
-        }
-        state = values.sorted { Self.precedes($0.key, $1.key) }.map { DecodedEntry(.text($0.key), $0.value) }
+        state =
+            DecodedState(document: stored.document, blobs: stored.blobs.map { ($0.channel, $0.type, $0.bytes) }).entries
         writes = stored.pendingWrites.map { write in
             Write(
                 taskID: write.taskID,
@@ -53,23 +46,6 @@ struct InspectedCheckpoint {
 
     /// Whether its interrupts have been answered.
     var isResumed: Bool { writes.contains { $0.channel == LangGraphChannel.resume } }
-
-    private static func precedes(_ left: JSONString, _ right: JSONString) -> Bool {
-        let (isLeftInner, isRightInner) = (LangGraphChannel.isInner(left), LangGraphChannel.isInner(right))
-        if isLeftInner != isRightInner { return isRightInner }
-        return left.wtf8.lexicographicallyPrecedes(right.wtf8)
-    }
-}
-
-/// The channels that LangGraph keeps for itself.
-enum LangGraphChannel {
-    static let interrupt = "__interrupt__"
-    static let error = "__error__"
-    static let resume = "__resume__"
-
-    static func isInner(_ name: JSONString) -> Bool {
-        name.wtf8.starts(with: "__".utf8) || name.wtf8.starts(with: "branch:".utf8)
-    }
 }
 
 extension JSONValue {

@@ -1,5 +1,6 @@
 import JSON
 import MilepostClient
+import Serde
 
 /// The checkpoints of a thread, without their values.
 struct ThreadHistory {
@@ -18,8 +19,7 @@ struct ThreadHistory {
         /// Whether an interrupt here has been answered.
         let isResumed: Bool
         var isHead = false
-        /// Which version of which channel each node has seen.
-        fileprivate let seen: [JSONMember]
+        fileprivate let progress: GraphProgress
     }
 
     struct Namespace {
@@ -71,7 +71,7 @@ extension ThreadHistory.Entry {
         interrupts = stored.pendingWrites.count { $0.channel == LangGraphChannel.interrupt }
         errors = stored.pendingWrites.count { $0.channel == LangGraphChannel.error }
         isResumed = stored.pendingWrites.contains { $0.channel == LangGraphChannel.resume }
-        if case .object(let members)? = stored.document["versions_seen"] { seen = members } else { seen = [] }
+        progress = GraphProgress(stored.document)
     }
 }
 
@@ -79,13 +79,12 @@ extension ThreadHistory.Namespace {
     fileprivate mutating func finish() {
         guard !entries.isEmpty else { return }
         entries[0].isHead = true
-        let seen = Dictionary(entries.map { ($0.id, $0.seen) }) { first, _ in first }
+        let known = Dictionary(entries.map { ($0.id, $0.progress) }) { first, _ in first }
         for index in entries.indices {
+            let parent = entries[index].parent
             // Of a parent that is not here nothing is known.
-            guard let before = entries[index].parent.map({ seen[$0] }) ?? [] else { continue }
-            entries[index].nodes = entries[index].seen
-                .filter { !LangGraphChannel.isInner($0.name) && !before.contains($0) }
-                .compactMap(\.name.string)
+            if let parent, known[parent] == nil { continue }
+            entries[index].nodes = entries[index].progress.nodes(since: parent.flatMap { known[$0] })
         }
     }
 }

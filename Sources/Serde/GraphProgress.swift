@@ -1,0 +1,43 @@
+package import JSON
+
+/// How far the nodes of a graph have come at a checkpoint: the versions of channels that each has seen.
+package struct GraphProgress: Sendable {
+    /// By node: the document's `versions_seen`.
+    private let seen: [JSONMember]
+    private let versions: [JSONMember]
+    private let values: [JSONMember]
+
+    package init(_ document: JSONValue) {
+        seen = document["versions_seen"].members
+        versions = document["channel_versions"].members
+        values = document["channel_values"].members
+    }
+
+    /// The nodes that ran after `earlier`, its parent's progress; nil for a checkpoint without a parent.
+    package func nodes(since earlier: GraphProgress?) -> [String] {
+        let before = Dictionary((earlier?.seen ?? []).map { ($0.name, $0.value) }) { $1 }
+        return seen.filter { !LangGraphChannel.isInner($0.name) && before[$0.name] != $0.value }
+            .compactMap(\.name.string)
+    }
+
+    /// The nodes that an edge leads to and that have not run since, by name.
+    ///
+    /// An edge is a channel `branch:to:NODE` with a value of a version that the node has not seen. Those that wait for
+    /// several nodes, and sends, are not among them.
+    package var next: [String] {
+        let versions = Dictionary(versions.map { ($0.name, $0.value) }) { $1 }
+        let seen = Dictionary(seen.map { ($0.name, $0.value) }) { $1 }
+        return values.compactMap { member in
+            guard let channel = member.name.string, channel.hasPrefix(LangGraphChannel.branch) else { return nil }
+            let node = String(channel.dropFirst(LangGraphChannel.branch.count))
+            guard let version = versions[member.name], seen[JSONString(node)]?[channel] != version else { return nil }
+            return node
+        }
+    }
+}
+
+extension JSONValue? {
+    fileprivate var members: [JSONMember] {
+        if case .object(let members)? = self { members } else { [] }
+    }
+}

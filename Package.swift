@@ -38,6 +38,7 @@ let package = Package(
         .target(name: "Checkpoints", dependencies: ["JSON"]),
         .target(name: "Serde", dependencies: ["JSON"]),
         .target(name: "CDictionary", exclude: ["dictionary-1"]),
+        .target(name: "CInspectorPage", exclude: ["page"]),
         .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
@@ -93,9 +94,12 @@ let package = Package(
             name: "CheckpointAPI",
             dependencies: [
                 "Authentication",
+                "CInspectorPage",
                 "Checkpoints",
                 "JSON",
                 "Observability",
+                "Serde",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -314,7 +318,7 @@ let package = Package(
             ]
         ),
     ],
-    // For #embed, with which the dictionary gets into the program.
+    // For #embed, with which the dictionary and the inspector's page get into the program.
     cLanguageStandard: .c2x
 )
 

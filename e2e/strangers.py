@@ -43,6 +43,10 @@ def call(name, **body):
     return POST, f"/checkpoints/{name}", body
 
 
+def inspect(name, **body):
+    return POST, f"/inspector/{name}", body
+
+
 def get(path, **query):
     return GET, path, query
 
@@ -177,5 +181,16 @@ CASES = [
         (PUT, f"/threads/{p.thread}/retention", {"ttl": 1, "hold": True}),
         (PUT, f"/threads/{p.thread}/retention", {"pin": ["c3"]}),
         get(f"/threads/{p.thread}/retention"), call("delete-thread", thread_id=p.thread),
+    ], True),
+    Case("inspector, caller", (GET, "/inspector/caller"), lambda p: [get("/inspector/caller")]),
+    Case("inspector, history", (POST, "/inspector/history"), lambda p: [
+        inspect("history", thread_id=p.thread), inspect("history", thread_id=p.thread, after=cursor("c3", p.thread, "")),
+    ], True),
+    Case("inspector, checkpoint", (POST, "/inspector/checkpoint"), lambda p: [
+        inspect("checkpoint", thread_id=p.thread), inspect("checkpoint", thread_id=p.thread, checkpoint_id="c2"),
+    ], True),
+    Case("inspector, difference", (POST, "/inspector/difference"), lambda p: [
+        inspect("difference", thread_id=p.thread),
+        inspect("difference", thread_id=p.thread, checkpoint_id="c3", from_checkpoint_id="c2"),
     ], True),
 ]

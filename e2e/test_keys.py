@@ -28,7 +28,7 @@ HEADERS = {
     "x-agent-api-key": lambda key: key,
 }
 # Paths that anybody may ask, so that a load balancer and a code generator can.
-OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json")
+OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json", "/inspector")
 WRITE = {"task_id": "t", "idx": 0, "channel": "c", "blob": b64(b"hi")}
 WRITES = {"thread_id": "t", "checkpoint_id": "c1", "writes": [WRITE]}
 COPY = {"source_thread_id": "t", "target_thread_id": "t2"}
@@ -49,6 +49,10 @@ NEEDS = {
     ("POST", "/checkpoints/prune"): ("delete", {"thread_ids": ["t"]}),
     ("GET", "/threads/{thread_id}/retention"): ("read", None),
     ("PUT", "/threads/{thread_id}/retention"): ("delete", {"hold": True}),
+    ("GET", "/inspector/caller"): ("read", None),
+    ("POST", "/inspector/history"): ("read", {"thread_id": "t"}),
+    ("POST", "/inspector/checkpoint"): ("read", {"thread_id": "t"}),
+    ("POST", "/inspector/difference"): ("read", {"thread_id": "t"}),
 }
 
 

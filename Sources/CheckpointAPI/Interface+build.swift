@@ -24,6 +24,16 @@ func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
     ]
 }
 
+/// What the inspector's page asks for.
+private func makeInspectorEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
+    [
+        .inspectorCaller(rules),
+        .inspectorHistory(store, rules),
+        .inspectorCheckpoint(store, rules),
+        .inspectorDifference(store, rules),
+    ]
+}
+
 /// The HTTP interface over one store.
 package struct HTTPInterface<Responder: HTTPResponder<APIContext>>: Sendable {
     /// Answers any request.
@@ -90,13 +100,18 @@ package func buildInterface(
     access: AccessControl? = nil,
     events: EventStreams = EventStreams(),
     warning: String? = nil,
+    hasInspector: Bool = true,
     observation: Observation = Observation(),
     logger: Logger
 ) -> HTTPInterface<some HTTPResponder<APIContext>> {
     let access = access ?? .forEverybody
-    let calls = makeEndpoints(store: store, rules: CallRules(limits: limits, access: access, events: events))
+    let rules = CallRules(limits: limits, access: access, events: events)
+    let calls =
+        makeEndpoints(store: store, rules: rules)
+        + (hasInspector ? makeInspectorEndpoints(store: store, rules: rules) : [])
     let endpoints =
         calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
+        + (hasInspector ? [.inspectorPage()] : [])
         + (observation.metrics.map { [.metrics($0)] } ?? [])
     let log = RequestLog(logger: logger, calls: endpoints, observation)
     let budget = BodyBudget(limit: limits.inFlightBytes)

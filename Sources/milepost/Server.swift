@@ -73,6 +73,8 @@ struct Server {
             limits: configuration.limits,
             access: access.control,
             warning: warning,
+            // Strangers shall not find a page that shows them everything.
+            hasInspector: !configuration.access.hasNoInspector && warning == nil,
             observation: Observation(
                 metrics: metrics,
                 slowCall: configuration.observation.slowCall,

@@ -25,12 +25,19 @@ struct APIClient {
     static func run(
         store: some ThreadStore & StoreMaintenance = MemoryStore(),
         limits: APILimits = APILimits(),
+        hasInspector: Bool = true,
         observation: Observation = Observation(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @escaping @Sendable (APIClient) async throws -> Void
     ) async throws {
         let application = Application(
-            responder: buildInterface(store: store, limits: limits, observation: observation, logger: logger).responder
+            responder: buildInterface(
+                store: store,
+                limits: limits,
+                hasInspector: hasInspector,
+                observation: observation,
+                logger: logger
+            ).responder
         )
         try await application.test(.router) { client in
             try await body(APIClient(client: client))

@@ -112,6 +112,10 @@ struct OpenAPITests {
             "/threads/{thread_id}/retention", "put",
             ["schemas/RetentionRequest", "schemas/RetentionResponse", #""404""#]
         ),
+        ("/inspector/caller", "get", ["schemas/InspectorCaller"]),
+        ("/inspector/history", "post", ["schemas/InspectorHistoryRequest", "schemas/InspectorHistory"]),
+        ("/inspector/checkpoint", "post", ["schemas/InspectorCheckpointRequest", "schemas/InspectorCheckpoint"]),
+        ("/inspector/difference", "post", ["schemas/InspectorDifferenceRequest", "schemas/InspectorDifference"]),
     ]
 
     /// A line a schema: its fields in order, `*` when required, then the field's own schema.
@@ -313,6 +317,23 @@ struct OpenAPITests {
         ("DeltaChannelHistoryResponse", ["channels"]),
         ("DeltaSeed", ["blob", "value"]),
         ("HeadConflict", ["detail", "head"]),
+        ("InspectorCaller", ["version", "authentication", "name", "tenant", "scopes", "thread_prefix"]),
+        ("InspectorChange", ["path", "change", "before", "after"]),
+        ("InspectorChannel", ["channel", "version", "type", "bytes", "is_inner", "is_changed", "value"]),
+        ("InspectorCheckpoint", ["row", "has_content", "channels", "writes", "metadata", "document", "metadata_text"]),
+        ("InspectorCheckpointRequest", ["thread_id", "checkpoint_ns", "checkpoint_id"]),
+        ("InspectorDifference", ["from", "to", "has_content", "same", "state", "metadata"]),
+        ("InspectorDifferenceRequest", ["thread_id", "checkpoint_ns", "checkpoint_id", "from_checkpoint_id"]),
+        ("InspectorHistory", ["checkpoints"]),
+        ("InspectorHistoryRequest", ["thread_id", "limit", "after"]),
+        (
+            "InspectorRow",
+            [
+                "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "ts", "step", "source", "run_id", "nodes",
+                "next", "writes", "interrupts", "errors", "resumed",
+            ]
+        ),
+        ("InspectorWrite", ["task_id", "task_path", "node", "idx", "channel", "type", "bytes", "value"]),
         ("NamespaceSummary", ["checkpoint_ns", "head"] + times + counts),
         ("PruneRequest", ["thread_ids", "strategy", "keep_last", "dry_run"]),
         ("PruneResponse", ["dry_run"] + counts + ["threads"]),

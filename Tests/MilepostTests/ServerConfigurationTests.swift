@@ -124,7 +124,7 @@ struct ServerConfigurationTests {
             "max-body-bytes": ("1000", "1000"), "max-in-flight-bytes": ("1500", "1500"),
             "log-level": ("debug", "\"debug\""), "log-format": ("text", "\"text\""),
             "refuse-pickle": ("true", "true"), "insecure-allow-open": ("true", "true"),
-            "behind-tls-proxy": ("true", "true"), "rate-limit": ("7", "7"),
+            "behind-tls-proxy": ("true", "true"), "no-inspector": ("true", "true"), "rate-limit": ("7", "7"),
             "max-connections": ("11", "11"), "max-header-bytes": ("2000", "2000"), "request-timeout": ("13", "13"),
         ].merging(Self.texts) { first, _ in first }.merging(Self.running) { first, _ in first }
         #expect(Set(values.keys) == Set(ServerConfiguration.keys.map(\.name)))
@@ -164,7 +164,7 @@ struct ServerConfigurationTests {
         }
     }
 
-    private static let flags: Set = ["refuse-pickle", "insecure-allow-open", "behind-tls-proxy"]
+    private static let flags: Set = ["refuse-pickle", "insecure-allow-open", "behind-tls-proxy", "no-inspector"]
 
     /// The keys whose value may be any text.
     private static let texts = Dictionary(
@@ -181,6 +181,7 @@ struct ServerConfigurationTests {
         all[["rate-limit"]] = 7
         all[["insecure-allow-open"]] = true
         all[["behind-tls-proxy"]] = true
+        all[["no-inspector"]] = true
         // What cannot be read is no configuration, and not equal to any.
         return try? AccessConfiguration(ConfigReader(provider: InMemoryProvider(values: all)))
     }

@@ -20,6 +20,14 @@ enum ResponseSchema: String, CaseIterable, Sendable {
     case namespaceSummary = "NamespaceSummary"
     case retentionResponse = "RetentionResponse"
     case pinResponse = "PinResponse"
+    case inspectorCaller = "InspectorCaller"
+    case inspectorHistory = "InspectorHistory"
+    case inspectorRow = "InspectorRow"
+    case inspectorCheckpoint = "InspectorCheckpoint"
+    case inspectorChannel = "InspectorChannel"
+    case inspectorWrite = "InspectorWrite"
+    case inspectorDifference = "InspectorDifference"
+    case inspectorChange = "InspectorChange"
     case httpValidationError = "HTTPValidationError"
     case validationError = "ValidationError"
 
@@ -34,9 +42,13 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         case .threadListResponse: [.threadSummary]
         case .threadResponse: [.namespaceSummary]
         case .retentionResponse: [.pinResponse]
+        case .inspectorHistory: [.inspectorRow]
+        case .inspectorCheckpoint: [.inspectorRow, .inspectorChannel, .inspectorWrite]
+        case .inspectorDifference: [.inspectorChange]
         case .httpValidationError: [.validationError]
         case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail,
-            .prunedThread, .threadSummary, .namespaceSummary, .pinResponse:
+            .prunedThread, .threadSummary, .namespaceSummary, .pinResponse, .inspectorCaller, .inspectorRow,
+            .inspectorChannel, .inspectorWrite, .inspectorChange:
             []
         }
     }
@@ -49,6 +61,9 @@ enum ResponseSchema: String, CaseIterable, Sendable {
             .deltaSeed, .threadListResponse, .threadSummary, .threadResponse, .namespaceSummary, .retentionResponse,
             .pinResponse:
             supersetSchema
+        case .inspectorCaller, .inspectorHistory, .inspectorRow, .inspectorCheckpoint, .inspectorChannel,
+            .inspectorWrite, .inspectorDifference, .inspectorChange:
+            inspectorSchema
         case .checkpointTupleResponse: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
         case .putCheckpointResponse: object(key, required: key.map(\.0))
         case .writeResponse: write

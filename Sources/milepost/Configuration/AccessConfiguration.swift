@@ -20,6 +20,10 @@ struct AccessConfiguration: Hashable {
     let allowsOpen: Bool
     /// `behind-tls-proxy` (bool, default false): a proxy in front ends TLS, and says who the client is.
     let isBehindProxy: Bool
+    /// `no-inspector` (bool, default false): serve no page at `/inspector`, nor what it asks for.
+    ///
+    /// A server that is open to strangers has none anyway.
+    let hasNoInspector: Bool
 
     static let keys: [(name: String, default: ConfigValue)] = [
         ("api-keys-file", ""),
@@ -35,6 +39,7 @@ struct AccessConfiguration: Hashable {
         ("audit-log", ""),
         ("insecure-allow-open", false),
         ("behind-tls-proxy", false),
+        ("no-inspector", false),
     ]
 
     init(_ config: ConfigReader) throws(StartError) {
@@ -46,6 +51,7 @@ struct AccessConfiguration: Hashable {
         auditLog = try config.optionalText("audit-log")
         allowsOpen = try config.flag("insecure-allow-open")
         isBehindProxy = try config.flag("behind-tls-proxy")
+        hasNoInspector = try config.flag("no-inspector")
     }
 
     /// Whether anybody has to say who they are.

@@ -119,6 +119,9 @@ struct AccessOptions: ParsableArguments {
     @Flag(help: "A proxy in front ends TLS; its x-forwarded-for is believed.")
     var behindTlsProxy = false
 
+    @Flag(help: "Serve no page at /inspector.")
+    var noInspector = false
+
     var values: [(String, ConfigContent?)] {
         [
             ("api-keys-file", apiKeysFile.map(ConfigContent.string)),
@@ -134,6 +137,7 @@ struct AccessOptions: ParsableArguments {
             ("audit-log", auditLog.map(ConfigContent.string)),
             ("insecure-allow-open", insecureAllowOpen ? .bool(true) : nil),
             ("behind-tls-proxy", behindTlsProxy ? .bool(true) : nil),
+            ("no-inspector", noInspector ? .bool(true) : nil),
         ]
     }
 }

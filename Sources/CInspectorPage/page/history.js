@@ -1,0 +1,298 @@
+/** The checkpoints of one thread as they were read, newest first over all its namespaces. */
+class ThreadHistory {
+  constructor(threadID) {
+    this.thread_id = threadID;
+    this.figures = null;
+    this.forget();
+  }
+
+  /** Begins with nothing. */
+  forget() {
+    this.rows = [];
+    this.byKey = new Map();
+    this.children = new Map();
+    this.next = null;
+    this.isComplete = false;
+  }
+
+  /** The row of a checkpoint, or undefined. */
+  rowOf(ns, id) {
+    return this.byKey.get(keyOf(ns, id));
+  }
+
+  /** Whether another checkpoint goes on from this one. */
+  hasChild(row) {
+    return this.children.has(row.key);
+  }
+
+  /** The newest checkpoint of the graph itself; of anything when it has none. */
+  get head() {
+    return this.rows.find((row) => row.checkpoint_ns === "") ?? this.rows[0];
+  }
+
+  /** How long a checkpoint took: since its parent, in milliseconds. */
+  duration(row) {
+    const parent = row.parentKey === null ? undefined : this.byKey.get(row.parentKey);
+    return parent ? timeOf(row.ts) - timeOf(parent.ts) : NaN;
+  }
+
+  /** Reads a page, after the last one that was read; the newest first. */
+  async read(limit, after, signal) {
+    const body = { thread_id: this.thread_id, limit, after };
+    const { json, next } = await post("/inspector/history", body, signal);
+    return { rows: json?.checkpoints ?? [], next };
+  }
+
+  /** Reads the next older page. */
+  async more(signal) {
+    const { rows, next } = await this.read(1000, this.next, signal);
+    for (const row of rows) if (!this.byKey.has(keyOf(row.checkpoint_ns, row.checkpoint_id))) this.rows.push(this.#take(row));
+    this.next = next;
+    this.isComplete = next === null;
+  }
+
+  /** Reads everything anew; what was there stays until all is there. */
+  async again(signal) {
+    const fresh = new ThreadHistory(this.thread_id);
+    do await fresh.more(signal); while (!fresh.isComplete);
+    const { rows, byKey, children, next, isComplete } = fresh;
+    Object.assign(this, { rows, byKey, children, next, isComplete });
+  }
+
+  /** Reads what is new; `keys` are those that changed. Ends with how many rows came on top; -1 when all has to be read. */
+  async refresh(keys, signal) {
+    for (const limit of [60, 1000]) {
+      const page = await this.read(limit, null, signal);
+      const found = new Map(page.rows.map((row) => [keyOf(row.checkpoint_ns, row.checkpoint_id), row]));
+      const isJoined = page.next === null || page.rows.some((row) => this.rowOf(row.checkpoint_ns, row.checkpoint_id));
+      if (!isJoined || [...keys].some((key) => !found.has(key))) continue;
+      const older = this.rows.filter((row) => !found.has(row.key));
+      const added = page.rows.length + older.length - this.rows.length;
+      this.rows = page.rows.map((row) => this.#take(row)).concat(older);
+      return added;
+    }
+    return -1;
+  }
+
+  #take(row) {
+    row.key = keyOf(row.checkpoint_ns, row.checkpoint_id);
+    row.parentKey = row.parent_checkpoint_id === null ? null : keyOf(row.checkpoint_ns, row.parent_checkpoint_id);
+    if (row.parentKey !== null && !this.byKey.has(row.key)) this.children.set(row.parentKey, row.key);
+    this.byKey.set(row.key, row);
+    return row;
+  }
+}
+
+/** Shows a thread: why it stopped, the picture of its checkpoints, and the one that is selected beside it. */
+async function showThread(main, route, signal) {
+  const thread = new ThreadHistory(route.thread);
+  const view = new ThreadView(main, thread, signal);
+  movedBy((to) => view.move(to));
+  await view.start(route);
+}
+
+/** The view of one thread, while it is on the page. */
+class ThreadView {
+  constructor(main, thread, signal) {
+    Object.assign(this, { main, thread, signal, changed: new Set(), panelKey: "" });
+    this.picture = new Picture(thread, { open: (row) => this.#open(row) });
+    this.stop = new StopLine(thread, { open: (row) => this.#open(row), signal });
+    this.figures = el("span", { class: "dim thread-figures" });
+    this.live = el("span", { class: "chip live", text: "connecting" });
+    this.actions = el("div", { class: "row thread-actions" });
+    this.note = el("p", { class: "notice thread-note", role: "status", hidden: true });
+    this.panel = el("section", { class: "beside", "aria-label": "The checkpoint", tabindex: "-1" });
+    this.sizes = el("section", { class: "beside sizes-view", "aria-label": "Sizes", hidden: true });
+    this.tabs = ["history", "size"].map((name) => el("a", { class: "tab", href: "#/", text: name === "size" ? "Size" : "History" }));
+    const only = el("input", { type: "checkbox", on: { change: () => this.picture.filter({ isOnlyStops: only.checked }) } });
+    const end = el("button", { class: "button", type: "button", text: "Newest ↓", on: { click: () => this.picture.windowed.scrollTo(this.picture.total - 1, "end") } });
+    this.progress = el("span", { class: "dim small picture-progress" });
+    this.split = el("div", { class: "thread-split" },
+      el("section", { class: "picture", "aria-label": "The picture of the thread" },
+        el("div", { class: "picture-tools" }, el("label", { class: "row" }, only, "Only interrupts and errors"), this.progress, el("span", { class: "grow" }), end),
+        this.picture.lanesNode, this.picture.frame, legend()),
+      this.panel);
+    this.node = el("div", { class: "thread" },
+      el("div", { class: "thread-top" },
+        el("div", { class: "row" }, el("h1", { class: "cut", title: thread.thread_id, text: thread.thread_id }), this.live, this.figures, el("span", { class: "grow" }), this.actions),
+        this.stop.node),
+      el("nav", { class: "tabs thread-tabs", "aria-label": "Views of the thread" }, this.tabs),
+      this.note, this.split, this.sizes);
+  }
+
+  /** Reads the newest page and shows it, then the rest. */
+  async start(route) {
+    clear(this.main, this.node);
+    this.route = route;
+    const [, figures] = await Promise.all([this.thread.more(this.signal), this.#readFigures()]);
+    this.thread.figures = figures;
+    this.#follow();
+    await this.#changed();
+    this.move(route, true);
+    await this.#readRest();
+    if (this.#rowOf(this.route)?.key !== this.picture.shownKey) this.move(this.route, true);
+  }
+
+  /** Takes a route of the same thread. */
+  move(route, isFirst = false) {
+    const before = this.route;
+    const isOther = route.checkpoint !== before.checkpoint || route.view !== before.view || route.against !== before.against;
+    if (isOther) this.panelKey = "";
+    this.route = route;
+    const isSize = route.view === "size" && !route.checkpoint;
+    this.split.hidden = isSize;
+    this.sizes.hidden = !isSize;
+    this.tabs.forEach((tab, index) => {
+      tab.setAttribute("href", addressOf({ name: "thread", thread: this.thread.thread_id, view: index === 1 ? "size" : null }));
+      if ((index === 1) === isSize) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    });
+    if (isSize) this.#fill(this.sizes, "size", (signal) => showSizes(this.sizes, this.thread.thread_id, signal));
+    else this.#select(isFirst);
+  }
+
+  #rowOf(route) {
+    return route.checkpoint ? this.thread.rowOf(route.ns ?? "", route.checkpoint) : this.thread.head;
+  }
+
+  #open(row) {
+    const { view } = this.route;
+    navigate({ name: "thread", thread: this.thread.thread_id, checkpoint: row.checkpoint_id, ns: row.checkpoint_ns, view: view === "size" ? null : view });
+  }
+
+  #select(isMoved) {
+    const row = this.#rowOf(this.route);
+    if (row && row.key !== this.picture.shownKey) this.picture.show(row.key, isMoved && Boolean(this.route.checkpoint));
+    if (row) {
+      const { key, writes, interrupts, errors, resumed } = row;
+      const what = JSON.stringify([key, writes, interrupts, errors, resumed]);
+      this.#fill(this.panel, what, (signal) => showCheckpoint(this.panel, this.thread, row, this.route, signal));
+    } else if (this.route.checkpoint && this.thread.isComplete) {
+      this.#fill(this.panel, "gone", () => clear(this.panel, el("p", { class: "empty", text: "This checkpoint is not there, or not any more." })));
+    } else if (!this.route.checkpoint) {
+      this.#fill(this.panel, "none", () => clear(this.panel, el("p", { class: "empty", text: "There is no checkpoint yet. The first one shows up here by itself." })));
+    }
+  }
+
+  /** Fills a panel, unless it shows the same already; ends what filled it before. */
+  async #fill(panel, what, work) {
+    if (this.panelKey === what) return;
+    this.panelKey = what;
+    this.panelControl?.abort();
+    const control = new AbortController();
+    this.panelControl = control;
+    this.signal.addEventListener("abort", () => control.abort(), { once: true });
+    try {
+      await work(control.signal);
+    } catch (failure) {
+      if (control.signal.aborted) return;
+      if (!(failure instanceof Failure)) console.error(failure);
+      clear(panel, failureNote(failure, () => { this.panelKey = ""; this.move(this.route); }));
+    }
+  }
+
+  async #readFigures() {
+    try {
+      return (await get(`/threads/${encodeURIComponent(this.thread.thread_id)}`, this.signal)).json;
+    } catch (failure) {
+      if (failure.name === "AbortError") throw failure;
+      return null;
+    }
+  }
+
+  async #readRest() {
+    try {
+      while (!this.thread.isComplete) {
+        const whole = this.thread.figures?.checkpoints;
+        this.progress.textContent = `${grouped(this.thread.rows.length)}${whole ? ` of ${grouped(whole)}` : ""} read`;
+        await this.thread.more(this.signal);
+        await this.picture.layOut();
+        await pause();
+      }
+      this.progress.textContent = "";
+      await this.#changed();
+    } catch (failure) {
+      if (this.signal.aborted) return;
+      clear(this.progress, failure.message, " ", el("button", { class: "button", type: "button", text: "Go on", on: { click: () => this.#readRest() } }));
+    }
+  }
+
+  /** Shows what is known now: the picture, the sentence and the figures. */
+  async #changed(added = 0) {
+    await this.picture.layOut(added);
+    if (this.signal.aborted) return;
+    this.stop.update();
+    const { figures, rows, isComplete } = this.thread;
+    const checkpoints = isComplete ? rows.length : Math.max(rows.length, figures?.checkpoints ?? 0);
+    const texts = [count(checkpoints, "checkpoint")];
+    if (figures) texts.push(count(figures.writes, "write"), `${bytes(figures.bytes)} stored`);
+    if (rows.length > 0) texts.push(`last ${when(rows[0].ts)}`);
+    this.figures.textContent = texts.join(" · ");
+    const head = this.thread.head;
+    if (head && this.actionsKey !== head.key) {
+      this.actionsKey = head.key;
+      clear(this.actions, actionsFor(this.thread, null));
+    }
+  }
+
+  #follow() {
+    const following = follow(this.thread.thread_id, {
+      state: (text) => {
+        const words = text === "live" ? "live" : text === "again" ? "connecting again" : "not live";
+        this.live.className = `chip live ${text === "live" ? "ok" : text === "again" ? "warn" : ""}`;
+        this.live.textContent = words;
+        this.live.title = text === "live" || text === "again" ? "" : text;
+      },
+      event: (name, data) => this.#hear(name, data),
+    });
+    this.signal.addEventListener("abort", () => following.end(), { once: true });
+  }
+
+  #hear(name, data) {
+    const sentences = new Map([
+      ["pruned", "Some checkpoints of this thread were pruned."], ["deleted", "This thread was deleted."],
+      ["missed", "More happened than was told; the thread was read again."],
+    ]);
+    if (name === "checkpoint" || name === "writes") this.thread.heardAt = Date.now();
+    const isFirst = name === "thread" && !this.hasBegun;
+    if (name === "thread") this.hasBegun = true;
+    if (sentences.has(name)) this.#tell(sentences.get(name));
+    if (name === "checkpoint" || name === "writes") this.changed.add(keyOf(data.checkpoint_ns, data.checkpoint_id));
+    else if (isFirst && data.checkpoints === this.thread.figures?.checkpoints && data.writes === this.thread.figures?.writes) return;
+    else if (sentences.has(name) || name === "thread") this.isStale = true;
+    this.timer ??= setTimeout(() => this.#takeChanges(), 150);
+  }
+
+  #tell(sentence) {
+    clear(this.note, sentence, " ", el("button", { class: "button plain", type: "button", text: "Dismiss", on: { click: () => { this.note.hidden = true; } } }));
+    this.note.hidden = false;
+  }
+
+  /** Reads what the events told of, one reading at a time. */
+  async #takeChanges() {
+    if (this.signal.aborted) return;
+    const keys = this.changed;
+    const isStale = this.isStale || !this.thread.isComplete;
+    this.changed = new Set();
+    this.isStale = false;
+    try {
+      const before = this.thread.rows.length;
+      let added = isStale ? -1 : await this.thread.refresh(keys, this.signal);
+      if (added < 0) {
+        await this.thread.again(this.signal);
+        added = Math.max(0, this.thread.rows.length - before);
+      }
+      if (Date.now() - (this.figuresAt ?? 0) > 2_000) {
+        this.figuresAt = Date.now();
+        this.thread.figures = await this.#readFigures();
+      }
+      await this.#changed(added);
+      if (!this.split.hidden) this.#select(false);
+      if (added > 0) announce(`${count(added, "new checkpoint")}`);
+    } catch (failure) {
+      if (!this.signal.aborted) this.#tell(`What is new could not be read: ${failure.message}`);
+    }
+    this.timer = null;
+    if (this.changed.size > 0 || this.isStale) this.timer = setTimeout(() => this.#takeChanges(), 150);
+  }
+}

@@ -1,0 +1,243 @@
+/** The columns that threads can be sorted by: name, heading, what is compared, whether greatest comes first. */
+const threadOrders = [
+  { name: "id", heading: "Thread", of: (thread) => thread.thread_id, isDown: false },
+  { name: "updated", heading: "Last change", of: (thread) => thread.time, isDown: true },
+  { name: "checkpoints", heading: "Checkpoints", of: (thread) => thread.checkpoints, isDown: true },
+  { name: "writes", heading: "Writes", of: (thread) => thread.writes, isDown: true },
+  { name: "bytes", heading: "Stored", of: (thread) => thread.bytes, isDown: true },
+];
+
+/** How the list was looked at last; kept while the page is open. */
+const threadsLook = { find: "", order: "updated", isDown: true };
+
+/** Shows all threads that the caller may see. */
+async function showThreads(main, _, signal) {
+  const view = new ThreadsView(main, signal);
+  await view.start();
+}
+
+/** The list of threads, while it is on the page. */
+class ThreadsView {
+  constructor(main, signal) {
+    Object.assign(this, { main, signal, byID: new Map(), list: [], fresh: new Map(), isWhole: false });
+    this.find = el("input", {
+      class: "field mono find", type: "search", placeholder: "Find by a part of the id", "aria-label": "Find threads by a part of the id",
+      spellcheck: "false", value: threadsLook.find, on: { input: () => { threadsLook.find = this.find.value; this.#order(); } },
+    });
+    this.figures = el("p", { class: "dim grow", role: "status", text: "Reading…" });
+    this.live = el("span", { class: "chip live", text: "connecting" });
+    this.sort = el("select", { class: "field sort", "aria-label": "Sort by", on: { change: () => this.#sortBy(this.sort.value) } },
+      threadOrders.map(({ name, heading }) => el("option", { value: name, text: `by ${heading.toLowerCase()}` })));
+    this.heads = threadOrders.map(({ name, heading }) => el("button", {
+      class: name === "id" ? "tab" : "tab num", type: "button", "data-order": name, text: heading, on: { click: () => this.#sortBy(name) },
+    }));
+    this.frame = el("div");
+    this.rowHeight = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * (innerWidth < 768 ? 3.6 : 2.5));
+    this.windowed = new Windowed(this.frame, {
+      rowHeight: this.rowHeight, label: "Threads", render: (index) => this.#row(this.list[index]),
+      key: (index) => this.list[index],
+      activate: (index) => navigate({ name: "thread", thread: this.list[index].thread_id }),
+    });
+    this.empty = el("div", { class: "empty", hidden: true });
+    this.node = el("div", { class: "threads" },
+      el("div", { class: "row" }, el("h1", { text: "Threads" }), this.find, this.sort, this.figures, this.live),
+      el("div", { class: "panel threads-frame" }, el("div", { class: "threads-head", role: "group", "aria-label": "Sort threads" }, this.heads), this.frame, this.empty));
+  }
+
+  /** Reads all pages, showing each; then keeps what is shown up to date. */
+  async start() {
+    clear(this.main, this.node);
+    this.#showOrder();
+    try {
+      await this.#readAll();
+    } catch (failure) {
+      if (this.signal.aborted) return;
+      if (failure instanceof Failure && failure.status === 403) {
+        clear(this.main, notListed(failure));
+        return;
+      }
+      throw failure;
+    }
+    this.#watch();
+  }
+
+  async #readAll() {
+    let after = null;
+    let drawn = 0;
+    do {
+      const { json, next } = await get(`/threads?limit=1000${after === null ? "" : `&after=${encodeURIComponent(after)}`}`, this.signal);
+      for (const thread of json.threads) this.#take(thread);
+      after = next;
+      this.isWhole = after === null;
+      if (this.isWhole || performance.now() - drawn > 400) {
+        this.#order();
+        drawn = performance.now();
+        await pause();
+      }
+    } while (after !== null && !this.signal.aborted);
+  }
+
+  #take(thread) {
+    thread.time = timeOf(thread.updated);
+    if (Number.isNaN(thread.time)) thread.time = 0;
+    this.byID.set(thread.thread_id, thread);
+  }
+
+  #sortBy(name) {
+    const order = threadOrders.find((one) => one.name === name);
+    threadsLook.isDown = threadsLook.order === name ? !threadsLook.isDown : order.isDown;
+    threadsLook.order = name;
+    this.#showOrder();
+    this.#order();
+    this.frame.scrollTop = 0;
+    announce(`Sorted by ${order.heading.toLowerCase()}, ${threadsLook.isDown ? "greatest" : "least"} first`);
+  }
+
+  #showOrder() {
+    this.sort.value = threadsLook.order;
+    for (const head of this.heads) {
+      const order = threadOrders.find((one) => one.name === head.getAttribute("data-order"));
+      const isChosen = order.name === threadsLook.order;
+      head.setAttribute("aria-pressed", String(isChosen));
+      clear(head, order.heading, isChosen ? (threadsLook.isDown ? " ↓" : " ↑") : "");
+    }
+  }
+
+  /** Sorts and filters, and shows what comes of it. */
+  #order() {
+    const { find, order, isDown } = threadsLook;
+    const { of } = threadOrders.find((one) => one.name === order);
+    const wanted = find.trim().toLowerCase();
+    const all = [...this.byID.values()];
+    const list = wanted === "" ? all : all.filter((thread) => thread.thread_id.toLowerCase().includes(wanted));
+    const sign = isDown ? -1 : 1;
+    list.sort((a, b) => {
+      const [x, y] = [of(a), of(b)];
+      return x < y ? -sign : x > y ? sign : a.thread_id < b.thread_id ? -1 : 1;
+    });
+    this.list = list;
+    this.windowed.update({ count: list.length });
+    const whole = count(all.length, "thread");
+    const figures = wanted === "" ? whole : `${grouped(list.length)} of ${whole}`;
+    this.figures.textContent = this.isWhole ? figures : `${figures} so far, reading more…`;
+    this.#showEmpty(all.length, list.length, find.trim());
+  }
+
+  #showEmpty(all, found, find) {
+    const isEmpty = found === 0 && this.isWhole;
+    this.frame.hidden = isEmpty;
+    this.empty.hidden = !isEmpty;
+    this.node.classList.toggle("is-empty", isEmpty && all === 0);
+    if (!isEmpty) return;
+    if (all === 0) {
+      clear(this.empty, firstSteps());
+      return;
+    }
+    clear(this.empty, el("p", null, "No thread's id has ", el("span", { class: "mono", text: `“${find.slice(0, 100)}”` }), " in it."));
+  }
+
+  #row(thread) {
+    const isFresh = (this.fresh.get(thread.thread_id) ?? -Infinity) > performance.now() - 2_500;
+    const figures = [
+      el("span", { class: "cut mono thread-id", title: thread.thread_id }, marked(thread.thread_id, threadsLook.find.trim())),
+      el("span", { class: "num dim", title: thread.updated, text: when(thread.updated) }),
+      el("span", { class: "num", text: grouped(thread.checkpoints) }),
+      el("span", { class: "num dim", text: grouped(thread.writes) }),
+      el("span", { class: "num", text: bytes(thread.bytes) }),
+    ];
+    const short = `${count(thread.checkpoints, "checkpoint")} · ${bytes(thread.bytes)} · ${when(thread.updated)}`;
+    return el("div", { class: `thread-line${isFresh ? " is-fresh" : ""}` }, figures, el("span", { class: "thread-short dim small", "aria-hidden": "true", text: short }));
+  }
+
+  /** Asks every three seconds, while the page is in sight, which checkpoints are new. */
+  async #watch() {
+    let known = null;
+    for (; !this.signal.aborted; await sleep(3_000, this.signal)) {
+      if (document.hidden) continue;
+      try {
+        const { json } = await post("/checkpoints/list", { across_threads: true, limit: 50 }, this.signal);
+        const newest = new Map(listedHeads(json));
+        this.#sayLive("live", "ok");
+        const changed = [...newest].filter(([thread, id]) => (known === null ? !this.byID.has(thread) : known.get(thread) !== id)).map(([thread]) => thread);
+        known = new Map([...(known ?? []), ...newest]);
+        await this.#readAgain(changed, [...newest.keys()].filter((id) => !changed.includes(id) && this.#isAtWork(id)).slice(0, 10));
+      } catch (failure) {
+        if (this.signal.aborted) return;
+        this.#sayLive(failure.status === 403 ? "not live" : "connecting again", failure.status === 403 ? "" : "warn", failure.message);
+        if (failure.status === 403) return;
+      }
+    }
+  }
+
+  #sayLive(text, tone, title = "") {
+    if (this.live.textContent === text) return;
+    this.live.className = `chip live ${tone}`;
+    this.live.textContent = text;
+    this.live.title = title;
+  }
+
+  /** Whether a thread changed in the last half minute; its writes may be more without a new checkpoint. */
+  #isAtWork(id) {
+    return Date.now() - (this.byID.get(id)?.time ?? 0) < 30_000;
+  }
+
+  async #readAgain(changed, others) {
+    if (changed.length + others.length === 0) return;
+    for (const id of [...changed, ...others]) {
+      try {
+        const { json } = await get(`/threads/${encodeURIComponent(id)}`, this.signal);
+        this.#take(json);
+        if (changed.includes(id)) this.fresh.set(id, performance.now());
+      } catch (failure) {
+        if (failure.status !== 404) throw failure;
+        this.byID.delete(id);
+      }
+    }
+    this.#order();
+  }
+}
+
+/** Thread and newest checkpoint of each thread in an answer of list. */
+function listedHeads(answer) {
+  const found = new Map();
+  for (const tuple of Array.isArray(answer) ? answer : answer?.checkpoints ?? []) {
+    if (!found.has(tuple.thread_id)) found.set(tuple.thread_id, tuple.checkpoint_id);
+  }
+  return found;
+}
+
+/** An id with what was searched for marked. */
+function marked(id, find) {
+  const at = find === "" ? -1 : id.toLowerCase().indexOf(find.toLowerCase());
+  if (at < 0 || id.toLowerCase().length !== id.length) return id;
+  return [id.slice(0, at), el("mark", { text: id.slice(at, at + find.length) }), id.slice(at + find.length)];
+}
+
+/** What a server without threads says: how a graph keeps its checkpoints here. */
+function firstSteps() {
+  const lines = [
+    "from langgraph.checkpoint.milepost import MilepostSaver", "",
+    `graph = builder.compile(checkpointer=MilepostSaver(${JSON.stringify(location.origin)}))`,
+    'graph.invoke({"messages": ["hello"]}, {"configurable": {"thread_id": "first"}})',
+  ];
+  return el("div", { class: "start stack" },
+    el("h2", { text: "There are no threads yet" }),
+    el("p", { text: "Point a LangGraph program at this server, and each of its runs shows up here as it happens:" }),
+    el("pre", { class: "mono", tabindex: "0", text: lines.join("\n") }),
+    el("p", { class: "small", text: "This page looks by itself; nothing has to be loaded again." }));
+}
+
+/** What a caller sees who may look into threads, but may not list them. */
+function notListed(failure) {
+  const field = el("input", { class: "field mono grow", id: "known-thread", spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: caller.thread_prefix ? `${caller.thread_prefix}…` : "" });
+  return el("div", { class: "start stack" },
+    el("h1", { text: "Threads cannot be listed with this key" }),
+    el("p", { text: caller.thread_prefix
+      ? `It is for threads whose ids begin with “${caller.thread_prefix}”, and a list would tell of others. Open one by its id.`
+      : "The server decides thread by thread what it may see. Open one by its id." }),
+    el("form", { class: "row", on: { submit: (event) => {
+      event.preventDefault();
+      if (field.value !== "") navigate({ name: "thread", thread: field.value });
+    } } }, el("label", { for: "known-thread", text: "Thread" }), field, el("button", { class: "button primary", type: "submit", text: "Open" })),
+    el("p", { class: "dim small", text: failure.message }));
+}

@@ -1,0 +1,89 @@
+import Authentication
+import Checkpoints
+import JSON
+import Serde
+
+/// The body of the inspector's history.
+struct InspectorHistoryBody: Sendable {
+    var threadID: Identifier = ""
+    var limit = CheckpointQuery.limits.upperBound
+    var after: ListPlace?
+
+    static let schema = ObjectSchema(
+        "InspectorHistoryRequest",
+        empty: InspectorHistoryBody(),
+        fields: [
+            .identifier("thread_id", "Thread ID") { $0.threadID = $1 },
+            .integer(
+                "limit",
+                "Max results",
+                range: CheckpointQuery.limits,
+                isDocumented: true,
+                default: CheckpointQuery.limits.upperBound
+            ) { $0.limit = $1 },
+            .cursor("after", "Cursor of the next page, from the header x-next-cursor", Cursor.place) { $0.after = $1 },
+        ]
+    )
+}
+
+extension Endpoint {
+    /// The checkpoints of a thread, without anything of their values: newest first, of all namespaces.
+    static func inspectorHistory(_ store: some ThreadStore, _ rules: CallRules) -> Endpoint {
+        Endpoint(
+            "/inspector/history",
+            scope: .read,
+            operation: OpenAPIOperation(
+                id: "inspector_history_inspector_history_post",
+                summary: "Inspector History",
+                request: InspectorHistoryBody.schema.description,
+                answer: .json(.reference(to: .inspectorHistory))
+            ),
+            body: InspectorHistoryBody.schema,
+            rules: rules,
+            uses: { .thread($0.threadID, .read) }
+        ) { body, principal in
+            let page = try await store.list(
+                CheckpointQuery(
+                    scope: .thread(ThreadKey(body.threadID, tenant: principal.tenant)),
+                    after: body.after,
+                    limit: body.limit,
+                    parts: [.pendingWrites]
+                )
+            )
+            let rows = try await rows(of: page.tuples, store)
+            var writer = JSONWriter()
+            writer.value(["checkpoints": .array(rows.map(\.json))])
+            return .json(writer, next: page.next.map { Cursor($0) })
+        }
+    }
+
+    /// Which nodes ran is known from the parent; one that is not among them is read: one for each namespace and each
+    /// fork across the page's end.
+    private static func rows(
+        of tuples: [CheckpointTuple],
+        _ store: some CheckpointStore
+    ) async throws -> [InspectorRow] {
+        let read = tuples.map { ReadCheckpoint($0) }
+        var known = Dictionary(read.map { ($0.tuple.checkpoint.key, $0.progress) }) { first, _ in first }
+        var rows: [InspectorRow] = []
+        for checkpoint in read {
+            guard let parent = checkpoint.parentKey else {
+                rows.append(InspectorRow(checkpoint, after: nil))
+                continue
+            }
+            if known[parent] == nil {
+                known[parent] = try await store.progress(of: parent)
+            }
+            rows.append(InspectorRow(checkpoint, after: known[parent]))
+        }
+        return rows
+    }
+}
+
+extension CheckpointStore {
+    /// Nil for a checkpoint that is not there.
+    func progress(of key: CheckpointKey) async throws -> GraphProgress? {
+        let tuple = try await tuple(in: key.thread, namespace: key.namespace, id: key.id, parts: [])
+        return tuple.map { ReadCheckpoint($0).progress }
+    }
+}

@@ -10,6 +10,6 @@ package enum Scope: String, Hashable, Sendable, CaseIterable {
     case delete
     /// What concerns the whole server.
     case admin
-    /// Stored content in the inspector; without it, structure and sizes.
+    /// With `read`: stored content in the inspector; without it, structure and sizes.
     case inspect
 }

@@ -1,4 +1,5 @@
 package import Checkpoints
+import Synchronization
 
 extension EncryptedStore {
     package func threads(
@@ -11,6 +12,21 @@ extension EncryptedStore {
 
     package func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? {
         try await base.summary(of: thread)
+    }
+
+    /// Opens every value of the thread, one after the other: how long one is stands inside.
+    ///
+    /// A value that is damaged, or whose key is not there, is an error. What is put or deleted between the two looks
+    /// counts as the store below had it, or not at all.
+    package func sizes(of thread: ThreadKey) async throws(StoreError) -> ThreadSizes? {
+        guard let sizes = try await base.sizes(of: thread) else { return nil }
+        let sealer = sealer(thread)
+        let opened = Mutex(OpenedSizes())
+        try await base.rows(of: thread) { row throws(StoreError) in
+            let row = try sealer.open(row)
+            opened.withLock { $0.add(row) }
+        }
+        return opened.withLock { $0 }.applied(to: sizes)
     }
 
     /// Seals every row anew: a value cannot be opened in another thread.

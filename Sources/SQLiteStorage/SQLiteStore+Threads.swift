@@ -19,6 +19,10 @@ extension SQLiteStore: ThreadStore {
         try await readers.perform("read a thread") { try Self.summary(of: thread, $0.db) }
     }
 
+    package func sizes(of thread: ThreadKey) async throws(StoreError) -> ThreadSizes? {
+        try await readers.perform("measure a thread") { try StoredSizes(thread, $0.db).sizes.unlessEmpty }
+    }
+
     private static func summary(of thread: ThreadKey, _ db: Database) throws -> ThreadSummary? {
         try StoredSummary(thread, db).summary
     }

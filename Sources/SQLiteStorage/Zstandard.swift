@@ -69,8 +69,7 @@ enum Zstandard {
     ///
     /// Damage that zstd does not notice gives other bytes, which their digest tells.
     static func decompress(_ frame: UnsafeRawBufferPointer, against reference: Reference) -> [UInt8]? {
-        let length = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
-        guard length <= UInt64(contentLimit) else { return nil }
+        guard let length = contentCount(of: frame) else { return nil }
         return contexts.withDecompressor { context in
             ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
             switch reference {
@@ -80,11 +79,19 @@ enum Zstandard {
             case .prefix(let prefix): ZSTD_DCtx_refPrefix(context, prefix.baseAddress, prefix.count)
             }
             var bytes: [UInt8] = []
-            let isDone = bytes.append(upTo: Int(length)) { target in
+            let isDone = bytes.append(upTo: length) { target in
                 ZSTD_decompressDCtx(context, target.baseAddress, target.count, frame.baseAddress, frame.count)
             }
-            return isDone && bytes.count == Int(length) ? bytes : nil
+            return isDone && bytes.count == length ? bytes : nil
         }
+    }
+
+    /// How long the content of a frame is that begins with these bytes; nil when they do not say.
+    ///
+    /// https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1
+    static func contentCount(of start: UnsafeRawBufferPointer) -> Int? {
+        let length = ZSTD_getFrameContentSize(start.baseAddress, start.count)
+        return length <= UInt64(contentLimit) ? Int(length) : nil
     }
 
     /// The dictionary, digested once for each direction.

@@ -49,6 +49,7 @@ extension PartialStore {
         _ receive: @escaping @Sendable (ThreadChange) -> Void
     ) async throws(StoreError) -> ThreadFollower { throw error }
     func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? { throw error }
+    func sizes(of thread: ThreadKey) async throws(StoreError) -> ThreadSizes? { throw error }
     func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome { throw error }
     func deleteRuns(_ runs: Set<Identifier>, of tenant: Tenant) async throws(StoreError) { throw error }
     func prune(

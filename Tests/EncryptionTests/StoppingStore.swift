@@ -89,6 +89,8 @@ final class StoppingStore<Base: SealableStore>: SealableStore {
 
     func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary? { throw Self.failure }
 
+    func sizes(of thread: ThreadKey) async throws(StoreError) -> ThreadSizes? { throw Self.failure }
+
     func copyThread(_ source: ThreadKey, to target: Identifier) async throws(StoreError) -> CopyOutcome {
         throw Self.failure
     }

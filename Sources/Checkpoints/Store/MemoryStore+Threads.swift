@@ -38,6 +38,11 @@ extension MemoryStore {
         )
     }
 
+    package func sizes(of thread: ThreadKey) throws(StoreError) -> ThreadSizes? {
+        try checkOpen("measure a thread")
+        return threads[thread]?.sizes.unlessEmpty
+    }
+
     package func copyThread(_ source: ThreadKey, to target: Identifier) throws(StoreError) -> CopyOutcome {
         try checkOpen("copy a thread")
         let target = ThreadKey(target, tenant: source.tenant)
@@ -131,6 +136,18 @@ extension MemoryStore.Contents {
     func isSnapshot(_ key: ThreadOutline.BlobKey) -> Bool {
         guard let blob = blobs[key] else { return false }
         return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
+    }
+
+    /// Nothing is compressed.
+    var sizes: ThreadSizes {
+        func size(_ count: Int) -> ThreadSizes.Size { ThreadSizes.Size(logical: count, stored: count) }
+        var sizes = ThreadSizes()
+        sizes.checkpoints = checkpoints.mapValues { size($0.document.bytes.count + $0.metadata.bytes.count) }
+        sizes.blobs = blobs.mapValues { size($0.bytes?.count ?? 0) }
+        sizes.writes = writes.mapValues { writes in
+            ThreadSizes.Rows(count: writes.count, size: size(writes.values.reduce(0) { $0 + $1.bytes.count }))
+        }
+        return sizes
     }
 
     /// What rows come to.

@@ -10,6 +10,12 @@ package protocol ThreadStore: CheckpointStore, ThreadFollowing {
     /// Nil when there is nothing under that id.
     func summary(of thread: ThreadKey) async throws(StoreError) -> ThreadSummary?
 
+    /// What each row takes, in one snapshot; nil when there is nothing under that id.
+    ///
+    /// Costs a look at every row, of which documents and writes are decoded, one after the other, and blobs are not. Holds
+    /// the keys of all rows. A store that encrypts has to decrypt blobs too, for their lengths, after the snapshot.
+    func sizes(of thread: ThreadKey) async throws(StoreError) -> ThreadSizes?
+
     /// Gives another thread of the same tenant everything that this one has, under the same ids, in one transaction.
     ///
     /// A source with nothing, or equal to the target, changes nothing. So does a target that has something already.

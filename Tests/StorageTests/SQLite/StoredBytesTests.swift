@@ -77,6 +77,39 @@ struct StoredBytesTests {
         }
     }
 
+    @Test("how long a value is stands at the beginning of its payload")
+    func count() throws {
+        var random = SeededGenerator(seed: testSeed("StoredBytes.count"))
+        func expect(_ stored: StoredBytes, _ value: [UInt8], _ what: String) {
+            let payload = stored.payload ?? []
+            let start = StoredBytes(
+                encoding: stored.encoding.rawValue, payload: Array(payload.prefix(StoredBytes.longestStart)))
+            #expect(start?.valueCount(payloadCount: payload.count) == value.count, "\(what) of \(value.count) bytes")
+        }
+        for count in [0, 1, 4, 63, 64, 65, 255, 256, 257, 1_000, 65_791, 65_792, 300_000] {
+            let value = Self.text(count, &random)
+            expect(.alone(value), value, "text")
+            let noise = Self.noise(count, &random)
+            expect(.alone(noise), noise, "noise")
+            for news in [0, 3, 300, 70_000] {
+                let longer = [0xDD, 0, 1] + value + Self.text(news, &random)
+                if let splice = StoredBytes.splice(longer, from: value) { expect(splice, longer, "a splice") }
+            }
+        }
+        #expect(StoredBytes.alone(nil).valueCount(payloadCount: 0) == 0)
+        for encoding in 1...5 as ClosedRange<Int64> {
+            for count in 0..<4 {
+                let start = StoredBytes(encoding: encoding, payload: [UInt8](repeating: 0, count: count))
+                #expect(start?.valueCount(payloadCount: count) == nil)
+            }
+            for _ in 0..<200 {
+                let noise = Self.noise(Int.random(in: 0..<80, using: &random), &random)
+                // Must not trap, whatever numbers it reads.
+                _ = StoredBytes(encoding: encoding, payload: noise)?.valueCount(payloadCount: noise.count)
+            }
+        }
+    }
+
     @Test("damage in any place, and another base, never gives other bytes")
     func damage() throws {
         var random = SeededGenerator(seed: testSeed("StoredBytes.damage"))

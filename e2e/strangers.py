@@ -176,6 +176,10 @@ CASES = [
         get("/threads", after=cursor("")),
     ], True),
     Case("one thread", (GET, "/threads/{thread_id}"), lambda p: [get(f"/threads/{p.thread}")], True),
+    Case("inspector: sizes", (POST, "/inspector/sizes"), lambda p: [
+        (POST, "/inspector/sizes", {"thread_id": p.thread}), put(p.thread),
+        (POST, "/inspector/sizes", {"thread_id": p.thread}),
+    ], True),
     Case("retention", (GET, "/threads/{thread_id}/retention"), lambda p: [get(f"/threads/{p.thread}/retention")], True),
     Case("set retention", (PUT, "/threads/{thread_id}/retention"), lambda p: [
         (PUT, f"/threads/{p.thread}/retention", {"ttl": 1, "hold": True}),

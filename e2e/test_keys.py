@@ -53,6 +53,7 @@ NEEDS = {
     ("POST", "/inspector/history"): ("read", {"thread_id": "t"}),
     ("POST", "/inspector/checkpoint"): ("read", {"thread_id": "t"}),
     ("POST", "/inspector/difference"): ("read", {"thread_id": "t"}),
+    ("POST", "/inspector/sizes"): ("read", {"thread_id": "t"}),
 }
 
 
@@ -317,6 +318,7 @@ def test_a_prefix_bounds_the_threads(serve, keys):
         refused = [caller.call(name, body) for name, body in outside_requests()]
         refused += [ask(caller, *request) for request in SPANNING]
         refused.append(caller.get("/threads/team-b%2F1"))
+        refused.append(ask(caller, "POST", "/inspector/sizes", {"thread_id": OUTSIDE}))
         assert {answer.status_code for answer in refused} == {403}, [answer.text for answer in refused]
         assert owner.do("list", {"across_threads": True}) == before
         # The answer does not depend on whether the thread is there.

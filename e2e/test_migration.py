@@ -100,6 +100,27 @@ def test_every_answer_is_as_before(migrated):
     check_answers(migrated.port)
 
 
+def test_old_values_are_measured(migrated):
+    """How long a value is, which the inspector reads without decoding it, in every encoding there has been."""
+    measured = 0
+    for thread in {json.loads(case["body_text"])["thread_id"] for case in old_layout.CASES.values()}:
+        found = post(migrated.port, "list", {"thread_id": thread, "limit": 1000, "include": ["blobs"]})
+        # What no checkpoint names cannot be read, but is measured.
+        lengths = {
+            (one["checkpoint_ns"], blob["channel"], blob["version"]): len(base64.b64decode(blob["blob"] or ""))
+            for one in found
+            for blob in one["blobs"]
+        }
+        answer = wire.post(migrated.port, "/inspector/sizes", {"thread_id": thread}).json()
+        for channel in answer["channels"] if answer else []:
+            key = channel["checkpoint_ns"], channel["channel"]
+            own = [length for name, length in lengths.items() if name[:2] == key]
+            if len(own) == channel["versions"]:
+                assert channel["logical"] == sum(own), (thread, key)
+                measured += len(own)
+    assert measured > 200, measured
+
+
 def test_deleting_every_thread_leaves_nothing(migrated, old_file, tmp_path):
     threads = {json.loads(case["body_text"])["thread_id"] for case in old_layout.CASES.values()}
     for thread in threads:

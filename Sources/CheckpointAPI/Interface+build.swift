@@ -31,6 +31,7 @@ private func makeInspectorEndpoints(store: some ThreadStore, rules: CallRules) -
         .inspectorHistory(store, rules),
         .inspectorCheckpoint(store, rules),
         .inspectorDifference(store, rules),
+        .inspectorSizes(store, rules),
     ]
 }
 

@@ -116,6 +116,7 @@ struct OpenAPITests {
         ("/inspector/history", "post", ["schemas/InspectorHistoryRequest", "schemas/InspectorHistory"]),
         ("/inspector/checkpoint", "post", ["schemas/InspectorCheckpointRequest", "schemas/InspectorCheckpoint"]),
         ("/inspector/difference", "post", ["schemas/InspectorDifferenceRequest", "schemas/InspectorDifference"]),
+        ("/inspector/sizes", "post", ["schemas/InspectorSizesRequest", "schemas/InspectorSizes"]),
     ]
 
     /// A line a schema: its fields in order, `*` when required, then the field's own schema.
@@ -310,6 +311,7 @@ struct OpenAPITests {
 
     /// The schemas of the calls that the original lacks, with their fields.
     private static let additionalSchemas: [(name: String, fields: [String])] = [
+        ("ChannelSize", ["checkpoint_ns", "channel", "versions", "logical", "stored"]),
         ("CopyThreadRequest", ["source_thread_id", "target_thread_id"]),
         ("DeleteForRunsRequest", ["run_ids"]),
         ("DeltaChannel", ["writes", "seed"]),
@@ -334,6 +336,8 @@ struct OpenAPITests {
             ]
         ),
         ("InspectorWrite", ["task_id", "task_path", "node", "idx", "channel", "type", "bytes", "value"]),
+        ("InspectorSizesRequest", ["thread_id"]),
+        ("InspectorSizes", ["total", "documents", "writes", "channels", "points"]),
         ("NamespaceSummary", ["checkpoint_ns", "head"] + times + counts),
         ("PruneRequest", ["thread_ids", "strategy", "keep_last", "dry_run"]),
         ("PruneResponse", ["dry_run"] + counts + ["threads"]),
@@ -343,6 +347,9 @@ struct OpenAPITests {
         ("Refusal", ["detail"]),
         ("RetentionRequest", ["ttl", "pin", "hold"]),
         ("RetentionResponse", ["thread_id", "ttl", "pin", "hold"]),
+        ("SizePoint", ["checkpoint_id", "ts", "logical", "stored", "channels"]),
+        ("StoredRows", ["count", "logical", "stored"]),
+        ("StoredSize", ["logical", "stored"]),
         ("ThreadListResponse", ["threads"]),
         ("ThreadResponse", ["thread_id"] + times + counts + ["namespaces"]),
         ("ThreadSummary", ["thread_id"] + times + counts),

@@ -35,11 +35,11 @@ function pythonSaver() {
   return `${imports}from langgraph.checkpoint.milepost import MilepostSaver\n\nsaver = MilepostSaver(${pythonText(location.origin)}${key})\n`;
 }
 
-/** The line of Python with the config of a thread, or of one of its checkpoints. */
+/** The Python with the config of a thread, or of one of its checkpoints. */
 function pythonConfig(threadID, row) {
-  const parts = [`"thread_id": ${pythonText(threadID)}`];
-  if (row) parts.push(`"checkpoint_ns": ${pythonText(row.checkpoint_ns)}`, `"checkpoint_id": ${pythonText(row.checkpoint_id)}`);
-  return `config = {"configurable": {${parts.join(", ")}}}\n`;
+  if (!row) return `config = {"configurable": {"thread_id": ${pythonText(threadID)}}}\n`;
+  const parts = [["thread_id", threadID], ["checkpoint_ns", row.checkpoint_ns], ["checkpoint_id", row.checkpoint_id]];
+  return `config = {"configurable": {\n${parts.map(([name, text]) => `    "${name}": ${pythonText(text)},\n`).join("")}}}\n`;
 }
 
 /** A path of the server with an id in it. */
@@ -148,7 +148,7 @@ function forkID(threadID) {
 /** The Python that goes on from a checkpoint of a copy. */
 function forkSnippet(threadID, row) {
   return `${pythonSaver()}graph = builder.compile(checkpointer=saver)\n${pythonConfig(threadID, row)}`
-    + '# To change the state first: config = graph.update_state(config, {"channel": "value"})\ngraph.invoke(None, config)\n';
+    + '# To change the state first:\n# config = graph.update_state(config, {"channel": "value"})\ngraph.invoke(None, config)\n';
 }
 
 /** Asks for the id of the copy, makes it, and says how to go on from the checkpoint there. */
@@ -166,8 +166,10 @@ function openFork(threadID, row) {
     const submit = el("button", { class: "button primary", type: "submit", text: "Copy the thread" });
     const buttons = dialogButtons(closeButton(close), submit);
     const form = el("form", { class: "stack" },
-      el("p", { text: "This copies the whole thread, with its history and under the same checkpoint ids, to a new id. The thread itself stays as it is. Running the copy with this checkpoint's id then forks from here:" }),
-      isInner ? el("p", { class: "sentence warn", text: "This checkpoint is one of a subgraph. A graph goes on from its own checkpoints: choose the one of the graph around it." }) : null,
+      el("p", {}, "This copies the whole thread, with its history and under the same checkpoint ids, to a new id. ",
+        "The thread itself stays as it is. Running the copy with this checkpoint's id then forks from here:"),
+      isInner ? el("p", { class: "sentence warn" }, "This checkpoint is one of a subgraph. ",
+        "A graph goes on from its own checkpoints: choose the one of the graph around it.") : null,
       el("label", { for: "fork-id", text: "Id of the new thread" }), field, snippet, says, buttons);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -193,14 +195,14 @@ function pruneWords(report, keep) {
   if (Number(report.checkpoints) === 0 && Number(report.blobs) === 0 && Number(report.writes) === 0) {
     return `Nothing goes: there are no more than ${count(keep, "checkpoint")} in a namespace. ${count(kept, "checkpoint")} stay.`;
   }
-  return `${count(report.checkpoints, "checkpoint")}, ${grouped(report.writes)} writes and ${count(report.blobs, "value")} go: ${bytes(report.bytes)} stored. `
+  return `${count(report.checkpoints, "checkpoint")}, ${count(report.writes, "write")} and ${count(report.blobs, "value")} go: ${bytes(report.bytes)} stored. `
     + `${count(kept, "checkpoint")} ${Number(kept) === 1 ? "stays" : "stay"}.`;
 }
 
 /** Asks how many checkpoints to keep, shows what goes as that changes, and prunes. */
 function openPrune(threadID) {
   openDialog("Prune this thread", (close) => {
-    const [says, preview_] = [sayPlace(), el("p", { class: "sentence preview", role: "status", text: "…" })];
+    const [says, words] = [sayPlace(), el("p", { class: "sentence preview", role: "status", text: "…" })];
     const field = el("input", { class: "field", id: "prune-keep", type: "number", min: "1", max: "1000000", step: "1", value: "10", "data-first": "" });
     const submit = el("button", { class: "button danger", type: "submit", text: "Prune", disabled: true });
     const body = (isDry) => ({ thread_ids: [threadID], strategy: "keep_latest", keep_last: Number(field.value), dry_run: isDry });
@@ -208,14 +210,14 @@ function openPrune(threadID) {
     const show = async () => {
       const mine = ++turn;
       submit.disabled = true;
-      if (!/^\d+$/.test(field.value) || Number(field.value) < 1) return void (preview_.textContent = "Keep at least one checkpoint.");
+      if (!/^\d+$/.test(field.value) || Number(field.value) < 1) return void (words.textContent = "Keep at least one checkpoint.");
       try {
         const { json } = await post("/checkpoints/prune", body(true));
         if (mine !== turn) return;
-        preview_.textContent = pruneWords(json, Number(field.value));
+        words.textContent = pruneWords(json, Number(field.value));
         submit.disabled = json.threads?.[0]?.held === true || (Number(json.checkpoints) === 0 && Number(json.blobs) === 0 && Number(json.writes) === 0);
       } catch (failure) {
-        if (mine === turn) preview_.textContent = failure.message;
+        if (mine === turn) words.textContent = failure.message;
       }
     };
     const soon = debounced(200, show);
@@ -225,8 +227,9 @@ function openPrune(threadID) {
       soon();
     });
     const form = el("form", { class: "stack" },
-      el("p", { text: "Older checkpoints go for good. Each namespace keeps its newest ones, and what they need of older ones: open interrupts and delta channels stay as they are." }),
-      el("label", { class: "row", for: "prune-keep" }, "Keep the newest", field, "checkpoints of each namespace"), preview_, says,
+      el("p", {}, "Older checkpoints go for good. Each namespace keeps its newest ones, and what they need of older ones: ",
+        "open interrupts and delta channels stay as they are."),
+      el("label", { class: "row", for: "prune-keep" }, "Keep the newest", field, "checkpoints of each namespace"), words, says,
       dialogButtons(closeButton(close), submit));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -248,13 +251,14 @@ function openDelete(threadID) {
   openDialog("Delete this thread", (close) => {
     const says = sayPlace();
     const what = el("p", { class: "sentence bad", role: "status", text: "…" });
+    const goes = (figures) => `${count(figures.checkpoints, "checkpoint")}, ${count(figures.writes, "write")} and ${count(figures.blobs, "value")}`;
     get(threadPath(threadID)).then(
-      ({ json }) => (what.textContent = `${count(json.checkpoints, "checkpoint")}, ${grouped(json.writes)} writes and ${count(json.blobs, "value")} go for good: ${bytes(json.bytes)} stored.`),
+      ({ json }) => (what.textContent = `${goes(json)} go for good: ${bytes(json.bytes)} stored.`),
       (failure) => (what.textContent = failure.message));
     const field = el("input", { class: "field mono", id: "delete-id", type: "text", autocomplete: "off", spellcheck: "false" });
     const submit = el("button", { class: "button danger", type: "submit", text: "Delete", disabled: true });
-    // A field of one line cannot hold line ends: they are left out of what is compared.
-    const typed = (text) => text.replace(/[\r\n]/g, "");
+    // A field of one line makes spaces of line ends: white space is left out of what is compared.
+    const typed = (text) => text.replace(/\s+/g, "");
     field.addEventListener("input", () => (submit.disabled = typed(field.value) !== typed(threadID) || threadID === ""));
     const form = el("form", { class: "stack" }, what,
       el("p", {}, "The thread ", el("strong", { class: "mono typed-id", text: threadID }), " cannot be brought back. Agents that go on with it begin anew."),

@@ -55,11 +55,14 @@ async function showRoute() {
     shown.move(route);
     return;
   }
+  const isFirst = shown.control === null;
   shown.control?.abort();
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   const control = new AbortController();
   shown = { place, control, move: null };
   const main = document.getElementById("main");
   clear(main);
+  if (!isFirst) main.focus({ preventScroll: true });
   document.title = route?.thread ? `${route.thread} · Milepost` : "Milepost inspector";
   try {
     if (route === null) showNowhere(main);

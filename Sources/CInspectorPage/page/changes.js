@@ -51,23 +51,31 @@ function inlineDifference(before, after) {
   const kept = parts?.reduce((sum, part) => sum + (part.kind === "=" ? part.text.trim().length : 0), 0) ?? 0;
   if (!parts || kept * 4 < Math.min(before.length, after.length)) return null;
   const made = parts.map(({ kind, text }) => (kind === "=" ? text : el(kind === "-" ? "del" : "ins", { text })));
-  return el("div", { class: "said-box" }, el("span", { class: "said" }, made));
+  return el("span", { class: "said" }, made);
 }
 
-/** How many characters two texts have in common at their beginning. */
-function commonStart(before, after) {
+/** How many characters two texts have in common at their beginning, and then at their end. */
+function commonEnds(before, after) {
   const limit = Math.min(before.length, after.length);
-  let place = 0;
-  while (place < limit && before.charCodeAt(place) === after.charCodeAt(place)) place += 1;
-  return place;
+  let start = 0;
+  while (start < limit && before.charCodeAt(start) === after.charCodeAt(start)) start += 1;
+  let end = 0;
+  while (end < limit - start && before.charCodeAt(before.length - 1 - end) === after.charCodeAt(after.length - 1 - end)) end += 1;
+  return { start, end };
 }
 
-/** Two long texts from a little before where they begin to differ. */
+/** Two long texts where they differ, with a little of what is around: as one when that is short, else both sides. */
 function longDifference(before, after) {
-  const same = Math.max(0, commonStart(before, after) - 80);
-  const side = (tag, text) => el(tag, { class: "side" }, same > 0 ? el("span", { class: "dim", text: "… " }) : null, longText(same > 0 ? cutText(text, same, text.length) : text, { first: 600 }));
-  const note = same > 0 ? el("p", { class: "dim", text: `The first ${count(same, "character")} are the same.` }) : null;
-  return el("div", { class: "sides" }, note, side("del", before), side("ins", after));
+  const { start, end } = commonEnds(before, after);
+  const [from, rest] = [Math.max(0, start - 80), Math.max(0, end - 80)];
+  const cut = (text) => text.slice(from, text.length - rest);
+  const shown = Math.max(before.length, after.length) - rest - from;
+  const note = el("p", { class: "dim", text: `${count(shown, "character")} shown of ${grouped(after.length)}; what is left out is the same.` });
+  const around = (part) => [from > 0 ? el("span", { class: "dim", text: "… " }) : null, part, rest > 0 ? el("span", { class: "dim", text: " …" }) : null];
+  const inline = inlineDifference(cut(before), cut(after));
+  if (inline) return el("div", { class: "sides" }, from > 0 || rest > 0 ? note : null, el("div", {}, around(inline)));
+  const side = (tag, text) => el(tag, { class: "side" }, around(longText(cut(text), { first: 600 })));
+  return el("div", { class: "sides" }, from > 0 || rest > 0 ? note : null, side("del", before), side("ins", after));
 }
 
 /** One side of a change: a short value in the line, everything else as a tree. */
@@ -82,7 +90,7 @@ function changedView(before, after) {
   if (typeof before === "string" && typeof after === "string") {
     const isLine = before.length < 60 && after.length < 60;
     const inline = isLine ? null : inlineDifference(before, after);
-    if (inline) return inline;
+    if (inline) return el("div", { class: "said-box" }, inline);
     if (!isLine && (before.length >= 200 || after.length >= 200)) return longDifference(before, after);
   }
   const [old, now] = [sideView("del", before), sideView("ins", after)];
@@ -168,8 +176,9 @@ async function showChanges(panel, thread, ns, from, to, signal) {
     return;
   }
   const same = found.same === 1 ? "1 channel is the same." : `${grouped(found.same)} channels are the same.`;
-  const outer = found.state.filter((change) => !INNER_CHANNEL.test(change.path));
-  const inner = found.state.filter((change) => INNER_CHANNEL.test(change.path));
+  const all = found.state.filter((change) => change !== null);
+  const outer = all.filter((change) => !INNER_CHANNEL.test(change.path));
+  const inner = all.filter((change) => INNER_CHANNEL.test(change.path));
   const state = outer.length > 0 ? changeList(outer, "Changes of the state") : el("p", { text: "The state is the same." });
   const folded = inner.length === 0 ? null : lazyDetails("inner",
     el("span", { class: "dim", text: `${count(inner.length, "change")} of LangGraph's own channels` }), () => changeList(inner, "Changes of LangGraph's own channels"));

@@ -78,6 +78,14 @@ function interruptsOf(writes) {
   });
 }
 
+/** What was answered: to the tasks that asked, else whatever was given to all. */
+function answersTo(asked, writes) {
+  const given = writes.filter((write) => write.channel === "__resume__" && write.value !== undefined);
+  const theirs = given.filter((write) => asked.some((one) => one.task === write.task_id));
+  const isOne = (value) => Array.isArray(value) && value.length === 1;
+  return theirs.length > 0 ? theirs.map(({ value }) => (isOne(value) ? value[0] : value)) : given.map(({ value }) => value);
+}
+
 /** What an interrupt asks: the text or question first, then the whole value. */
 function questionView(value) {
   if (value === undefined) return null;
@@ -93,14 +101,13 @@ function questionView(value) {
 function interruptNote(found, threadID) {
   const asked = interruptsOf(found.writes);
   if (asked.length === 0) return null;
-  const answers = found.writes.filter((write) => write.channel === "__resume__");
+  const answers = answersTo(asked, found.writes);
   const isOpen = !found.row.resumed;
   const title = (one) => (isOpen ? ["The run waits here: node ", namesList([one.node ?? "?"]), " asks"]
     : ["Node ", namesList([one.node ?? "?"]), " asked here, and the run went on"]);
   const questions = asked.map((one) => el("div", {}, el("p", { class: "asked-title" }, title(one), one.value === undefined ? "." : ":"), questionView(one.value)));
-  const answered = answers.filter((write) => write.value !== undefined)
-    .map((write) => valueTree(write.value, { name: "answer", path: "answer", open: true }));
-  const byID = `Command(resume={${asked.map((one) => `${pythonText(one.id ?? "")}: "your answer"`).join(", ")}})`;
+  const answered = answers.map((value) => valueTree(value, { name: "answer", path: "answer", open: true }));
+  const byID = `Command(resume={\n${asked.map((one) => `    ${pythonText(one.id ?? "")}: "your answer to ${asked.indexOf(one) + 1}",\n`).join("")}})`;
   const command = asked.length > 1 && asked.every((one) => one.id) ? byID : 'Command(resume="your answer")';
   const how = pythonConfig(threadID, null) + `graph.invoke(${command}, config)\n`;
   return el("section", { class: `asked ${isOpen ? "warn" : "ok"}`, "aria-label": "Interrupts" }, questions, answered,
@@ -134,15 +141,13 @@ function idLine(name, text, address = null) {
 
 /** Who, when and which: the head of a checkpoint. */
 function checkpointHead(thread, row) {
-  const nodes = (row.nodes ?? []).filter((name) => !name.startsWith("__"));
-  const title = nodes.length > 0 ? nodes.slice(0, 3).join(", ") + (nodes.length > 3 ? ", …" : "") : row.source ?? "checkpoint";
   const ns = row.checkpoint_ns === "" ? null : idLine("namespace", row.checkpoint_ns);
   const parent = row.parent_checkpoint_id
     ? idLine("parent", row.parent_checkpoint_id, checkpointAddress(thread.thread_id, { ...row, checkpoint_id: row.parent_checkpoint_id }))
     : [el("dt", { text: "parent" }), el("dd", { class: "dim", text: "none: the beginning" })];
   return el("header", { class: "checkpoint-head" },
     el("div", { class: "row" },
-      el("h2", { class: "mono", text: cutText(title, 0, 120) }),
+      el("h2", { class: "mono", text: cutText(titleOf(row), 0, 120) }),
       row.step === null || row.step === undefined ? null : el("span", { class: "chip", text: `step ${row.step}` }),
       row.source ? el("span", { class: "chip", text: row.source }) : null,
       row.errors > 0 ? el("span", { class: "chip bad", text: "failed" }) : null,
@@ -194,9 +199,12 @@ function channelLine(channel) {
 function channelView(channel) {
   const { value } = channel;
   if (value === undefined) return el("section", { class: "channel" }, channelLine(channel));
-  if (isMessages(value)) return el("section", { class: "channel" }, channelLine(channel), conversation(value, { path: channel.channel }));
+  const isDelta = channel.type === "delta";
+  const words = "A delta channel: its last snapshot and what was written since. The graph makes its value of them.";
+  const note = isDelta ? el("p", { class: "dim", text: words }) : null;
+  if (isMessages(value)) return el("section", { class: "channel" }, channelLine(channel), note, conversation(value, { path: channel.channel }));
   const entries = describe(value).entries;
-  return el("section", { class: "channel" }, channelLine(channel),
+  return el("section", { class: "channel" }, channelLine(channel), note,
     valueTree(value, { path: channel.channel, open: !entries || entries.length <= 30 }));
 }
 

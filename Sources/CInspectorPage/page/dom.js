@@ -115,6 +115,12 @@ function took(ms) {
   return `${Math.floor(whole / 86400)} days`;
 }
 
+/** A text in one line with characters that cannot be seen, or that turn the direction, written out: \u202e. */
+function visible(text) {
+  const hidden = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+  return text.replace(hidden, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** A whole number with its digits in groups: 12,345. */
 function grouped(n) {
   return Number(n).toLocaleString("en-US");

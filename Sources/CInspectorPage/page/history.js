@@ -43,9 +43,9 @@ class ThreadHistory {
     return { rows: json?.checkpoints ?? [], next };
   }
 
-  /** Reads the next older page. */
+  /** Reads the next older page; the first one is small, so that something is there soon. */
   async more(signal) {
-    const { rows, next } = await this.read(1000, this.next, signal);
+    const { rows, next } = await this.read(this.rows.length === 0 ? 200 : 1000, this.next, signal);
     for (const row of rows) if (!this.byKey.has(keyOf(row.checkpoint_ns, row.checkpoint_id))) this.rows.push(this.#take(row));
     this.next = next;
     this.isComplete = next === null;
@@ -98,23 +98,26 @@ class ThreadView {
     this.picture = new Picture(thread, { open: (row) => this.#open(row) });
     this.stop = new StopLine(thread, { open: (row) => this.#open(row), signal });
     this.figures = el("span", { class: "dim thread-figures" });
-    this.live = el("span", { class: "chip live", text: "connecting" });
+    this.live = el("span", { class: "chip live is-new", text: "live" });
     this.actions = el("div", { class: "row thread-actions" });
     this.note = el("p", { class: "notice thread-note", role: "status", hidden: true });
     this.panel = el("section", { class: "beside", "aria-label": "The checkpoint", tabindex: "-1" });
     this.sizes = el("section", { class: "beside sizes-view", "aria-label": "Sizes", hidden: true });
     this.tabs = ["history", "size"].map((name) => el("a", { class: "tab", href: "#/", text: name === "size" ? "Size" : "History" }));
     const only = el("input", { type: "checkbox", on: { change: () => this.picture.filter({ isOnlyStops: only.checked }) } });
-    const end = el("button", { class: "button", type: "button", text: "Newest ↓", on: { click: () => this.picture.windowed.scrollTo(this.picture.total - 1, "end") } });
+    const goToEnd = () => this.picture.windowed.scrollTo(this.picture.total - 1, "end");
+    const end = el("button", { class: "button", type: "button", text: "Newest ↓", on: { click: goToEnd } });
     this.progress = el("span", { class: "dim small picture-progress" });
     this.split = el("div", { class: "thread-split" },
       el("section", { class: "picture", "aria-label": "The picture of the thread" },
-        el("div", { class: "picture-tools" }, el("label", { class: "row" }, only, "Only interrupts and errors"), this.progress, el("span", { class: "grow" }), end),
+        el("div", { class: "picture-tools" },
+          el("label", { class: "row" }, only, "Only interrupts and errors"), this.progress, el("span", { class: "grow" }), end),
         this.picture.lanesNode, this.picture.frame, legend()),
       this.panel);
     this.node = el("div", { class: "thread" },
       el("div", { class: "thread-top" },
-        el("div", { class: "row" }, el("h1", { class: "cut", title: thread.thread_id, text: thread.thread_id }), this.live, this.figures, el("span", { class: "grow" }), this.actions),
+        el("div", { class: "row" }, el("h1", { class: "cut", title: thread.thread_id, text: visible(thread.thread_id) }),
+          this.live, this.figures, el("span", { class: "grow" }), this.actions),
         this.stop.node),
       el("nav", { class: "tabs thread-tabs", "aria-label": "Views of the thread" }, this.tabs),
       this.note, this.split, this.sizes);
@@ -124,11 +127,16 @@ class ThreadView {
   async start(route) {
     clear(this.main, this.node);
     this.route = route;
-    const [, figures] = await Promise.all([this.thread.more(this.signal), this.#readFigures()]);
-    this.thread.figures = figures;
+    const first = this.thread.more(this.signal);
+    this.#readFigures().then(async (figures) => {
+      this.thread.figures = figures;
+      await first;
+      if (!this.signal.aborted) await this.#changed();
+    }).catch(() => {});
+    await first;
     this.#follow();
     await this.#changed();
-    this.move(route, true);
+    this.move(this.route, true);
     await this.#readRest();
     if (this.#rowOf(this.route)?.key !== this.picture.shownKey) this.move(this.route, true);
   }
@@ -157,6 +165,8 @@ class ThreadView {
 
   #open(row) {
     const { view } = this.route;
+    const isBelow = matchMedia("(max-width: 61.99rem)").matches && this.panel.getBoundingClientRect().top > innerHeight * 0.7;
+    if (isBelow) this.panel.scrollIntoView();
     navigate({ name: "thread", thread: this.thread.thread_id, checkpoint: row.checkpoint_id, ns: row.checkpoint_ns, view: view === "size" ? null : view });
   }
 
@@ -167,10 +177,15 @@ class ThreadView {
       const { key, writes, interrupts, errors, resumed } = row;
       const what = JSON.stringify([key, writes, interrupts, errors, resumed]);
       this.#fill(this.panel, what, (signal) => showCheckpoint(this.panel, this.thread, row, this.route, signal));
-    } else if (this.route.checkpoint && this.thread.isComplete) {
-      this.#fill(this.panel, "gone", () => clear(this.panel, el("p", { class: "empty", text: "This checkpoint is not there, or not any more." })));
-    } else if (!this.route.checkpoint) {
-      this.#fill(this.panel, "none", () => clear(this.panel, el("p", { class: "empty", text: "There is no checkpoint yet. The first one shows up here by itself." })));
+    } else if (this.route.checkpoint && !this.thread.isComplete) {
+      const wanted = { checkpoint_ns: this.route.ns, checkpoint_id: this.route.checkpoint };
+      this.#fill(this.panel, "wanted", (signal) => showCheckpoint(this.panel, this.thread, wanted, this.route, signal));
+    } else if (this.route.checkpoint) {
+      const text = "This checkpoint is not there, or not any more.";
+      this.#fill(this.panel, "gone", () => clear(this.panel, el("p", { class: "empty", text })));
+    } else {
+      const text = "There is no checkpoint yet. The first one shows up here by itself.";
+      this.#fill(this.panel, "none", () => clear(this.panel, el("p", { class: "empty", text })));
     }
   }
 
@@ -179,13 +194,12 @@ class ThreadView {
     if (this.panelKey === what) return;
     this.panelKey = what;
     this.panelControl?.abort();
-    const control = new AbortController();
-    this.panelControl = control;
-    this.signal.addEventListener("abort", () => control.abort(), { once: true });
+    this.panelControl = new AbortController();
+    const signal = AbortSignal.any([this.signal, this.panelControl.signal]);
     try {
-      await work(control.signal);
+      await work(signal);
     } catch (failure) {
-      if (control.signal.aborted) return;
+      if (signal.aborted) return;
       if (!(failure instanceof Failure)) console.error(failure);
       clear(panel, failureNote(failure, () => { this.panelKey = ""; this.move(this.route); }));
     }
@@ -217,22 +231,34 @@ class ThreadView {
     }
   }
 
+  /** Reads the figures again; at most once a second. */
+  async #refreshFigures() {
+    this.figuresTimer = null;
+    try {
+      this.thread.figures = await this.#readFigures();
+      this.#showFigures();
+    } catch {
+      // The view has gone.
+    }
+  }
+
   /** Shows what is known now: the picture, the sentence and the figures. */
   async #changed(added = 0) {
     await this.picture.layOut(added);
     if (this.signal.aborted) return;
     this.stop.update();
+    this.#showFigures();
+    if (this.thread.rows.length === 0) clear(this.actions);
+    else if (!this.actions.firstChild) clear(this.actions, actionsFor(this.thread, null));
+  }
+
+  #showFigures() {
     const { figures, rows, isComplete } = this.thread;
     const checkpoints = isComplete ? rows.length : Math.max(rows.length, figures?.checkpoints ?? 0);
     const texts = [count(checkpoints, "checkpoint")];
     if (figures) texts.push(count(figures.writes, "write"), `${bytes(figures.bytes)} stored`);
     if (rows.length > 0) texts.push(`last ${when(rows[0].ts)}`);
     this.figures.textContent = texts.join(" · ");
-    const head = this.thread.head;
-    if (head && this.actionsKey !== head.key) {
-      this.actionsKey = head.key;
-      clear(this.actions, actionsFor(this.thread, null));
-    }
   }
 
   #follow() {
@@ -245,7 +271,14 @@ class ThreadView {
       },
       event: (name, data) => this.#hear(name, data),
     });
-    this.signal.addEventListener("abort", () => following.end(), { once: true });
+    const end = () => {
+      following.end();
+      this.picture.windowed.end();
+      clearTimeout(this.timer);
+      clearTimeout(this.figuresTimer);
+    };
+    if (this.signal.aborted) end();
+    else this.signal.addEventListener("abort", end, { once: true });
   }
 
   #hear(name, data) {
@@ -264,7 +297,8 @@ class ThreadView {
   }
 
   #tell(sentence) {
-    clear(this.note, sentence, " ", el("button", { class: "button plain", type: "button", text: "Dismiss", on: { click: () => { this.note.hidden = true; } } }));
+    const dismiss = () => { this.note.hidden = true; };
+    clear(this.note, sentence, " ", el("button", { class: "button plain", type: "button", text: "Dismiss", on: { click: dismiss } }));
     this.note.hidden = false;
   }
 
@@ -272,20 +306,18 @@ class ThreadView {
   async #takeChanges() {
     if (this.signal.aborted) return;
     const keys = this.changed;
-    const isStale = this.isStale || !this.thread.isComplete;
+    const isStale = this.isStale;
     this.changed = new Set();
     this.isStale = false;
     try {
       const before = this.thread.rows.length;
       let added = isStale ? -1 : await this.thread.refresh(keys, this.signal);
+      if (added < 0 && !isStale && !this.thread.isComplete) added = 0;
       if (added < 0) {
         await this.thread.again(this.signal);
         added = Math.max(0, this.thread.rows.length - before);
       }
-      if (Date.now() - (this.figuresAt ?? 0) > 2_000) {
-        this.figuresAt = Date.now();
-        this.thread.figures = await this.#readFigures();
-      }
+      this.figuresTimer ??= setTimeout(() => this.#refreshFigures(), 1_000);
       await this.#changed(added);
       if (!this.split.hidden) this.#select(false);
       if (added > 0) announce(`${count(added, "new checkpoint")}`);

@@ -20,11 +20,30 @@ function graphName(graph) {
 }
 
 /**
+ * The checkpoints from which subgraphs were called, by the keys of the subgraphs' first checkpoints. What ran when a
+ * subgraph began is what followed the newest checkpoint around it.
+ */
+function callersOf(rows) {
+  const newest = new Map();
+  const callers = new Map();
+  for (let index = rows.length - 1; index >= 0; index--) {
+    const { checkpoint_ns: ns, key, parentKey } = rows[index];
+    if (ns !== "" && parentKey === null) {
+      const caller = newest.get(ns.slice(0, Math.max(0, ns.lastIndexOf("|"))));
+      if (caller) callers.set(key, caller);
+    }
+    newest.set(ns, key);
+  }
+  return callers;
+}
+
+/**
  * Where the checkpoints of a thread are in the picture: rows are given newest first, each gets a lane (its graph) and in
- * it a slot; slots hold the lines from children to the parents that have not come yet.
+ * it a slot; slots hold the lines to what has not come yet: 1 to a parent, 2 to the caller of a subgraph.
  */
 class Lanes {
-  constructor(isJoined = true) {
+  constructor(callers, isJoined = true) {
+    this.callers = callers;
     this.isJoined = isJoined;
     this.graphs = new Map([["", 0]]);
     this.names = [""];
@@ -53,29 +72,27 @@ class Lanes {
     const key = keyOf(row.checkpoint_ns, row.checkpoint_id);
     const wanted = this.waiting.get(key);
     this.waiting.delete(key);
-    const own = wanted ? Math.min(...wanted) : this.#free(slots);
-    for (const slot of wanted ?? []) slots[slot] = null;
-    let flags = wanted ? 1 : 0;
+    const children = (wanted ?? []).filter((end) => end.lane === graph && slots[end.slot] === 1);
+    for (const end of wanted ?? []) {
+      end.kind = this.slots[end.lane][end.slot];
+      this.slots[end.lane][end.slot] = 0;
+    }
+    const own = children.length > 0 ? Math.min(...children.map((end) => end.slot)) : this.#free(slots);
+    let flags = children.length > 0 ? 1 : 0;
     this.start[index] = this.used;
     for (let lane = 0; lane < this.slots.length; lane++) {
       const others = this.slots[lane];
       for (let slot = 0; slot < others.length; slot++) {
-        if (others[slot] !== null && !(lane === graph && slot === own)) this.#line(lane, slot, 0);
+        if (others[slot] > 0 && !(lane === graph && slot === own)) this.#line(lane, slot, others[slot] === 2 ? 2 : 0);
       }
     }
-    for (const slot of wanted ?? []) if (slot !== own) this.#line(graph, slot, 1);
-    if (this.isJoined && row.parent_checkpoint_id !== null) {
-      if (hasParent(row)) {
-        const parent = keyOf(row.checkpoint_ns, row.parent_checkpoint_id);
-        const list = this.waiting.get(parent);
-        if (list && !list.includes(own)) list.push(own);
-        else if (!list) this.waiting.set(parent, [own]);
-        slots[own] = parent;
-        flags |= 2;
-      } else {
-        flags |= 4;
-      }
+    for (const { lane, slot, kind } of wanted ?? []) {
+      if (lane !== graph || slot !== own) this.#line(lane, slot, kind === 2 ? 3 : 1);
     }
+    const caller = this.isJoined ? this.callers.get(key) : undefined;
+    if (this.isJoined && row.parentKey !== null && !hasParent(row)) flags |= 4;
+    else if (this.isJoined && row.parentKey !== null) flags |= this.#wait(row.parentKey, graph, own, 1) * 2;
+    else if (caller !== undefined) flags |= this.#wait(caller, graph, own, 2) * 8;
     this.start[index + 1] = this.used;
     this.graph[index] = graph;
     this.slot[index] = own;
@@ -83,11 +100,20 @@ class Lanes {
     this.widths[graph] = Math.max(this.widths[graph], own + 1);
   }
 
+  /** Lets a slot hold a line to a checkpoint that comes later. */
+  #wait(key, lane, slot, kind) {
+    const ends = this.waiting.get(key) ?? [];
+    if (!ends.some((end) => end.lane === lane && end.slot === slot)) ends.push({ lane, slot });
+    this.waiting.set(key, ends);
+    this.slots[lane][slot] = kind;
+    return 1;
+  }
+
   /** The first slot that holds no line. */
   #free(slots) {
-    const at = slots.indexOf(null);
+    const at = slots.indexOf(0);
     if (at >= 0) return at;
-    if (slots.length < mostSlots) slots.push(null);
+    if (slots.length < mostSlots) slots.push(0);
     return slots.length - 1;
   }
 
@@ -110,7 +136,7 @@ class Lanes {
       more.set(this.lines);
       this.lines = more;
     }
-    this.lines[this.used++] = (lane << 8) | (slot << 1) | kind;
+    this.lines[this.used++] = (lane << 8) | (slot << 2) | kind;
   }
 
   #reserve(count) {
@@ -171,18 +197,23 @@ function drawRow(lanes, index, place, row, hasChild) {
   const [graph, own, flags] = [lanes.graph[index], lanes.slot[index], lanes.flags[index]];
   const here = x(graph, own);
   const paths = new Map();
-  const draw = (lane, d) => paths.set(colours[lane], (paths.get(colours[lane]) ?? "") + d);
+  const draw = (lane, d, isCall = false) => {
+    const style = `edge lane-${colours[lane]}${isCall ? " call" : ""}`;
+    paths.set(style, (paths.get(style) ?? "") + d);
+  };
   for (let i = lanes.start[index]; i < lanes.start[index + 1]; i++) {
     const line = lanes.lines[i];
-    const [lane, slot, isBranch] = [line >> 8, (line >> 1) & 127, line & 1];
+    const [lane, slot, isBranch, isCall] = [line >> 8, (line >> 2) & 63, line & 1, (line & 2) > 0];
     const there = x(lane, slot);
-    draw(lane, isBranch ? `M${here} ${middle}C${there} ${middle} ${there} ${middle} ${there} ${height}` : `M${there} 0V${height}`);
+    const branch = `M${here} ${middle}C${there} ${middle} ${there} ${middle} ${there} ${height}`;
+    draw(lane, isBranch ? branch : `M${there} 0V${height}`, isCall);
   }
   if (flags & 2) draw(graph, `M${here} 0V${middle}`);
+  if (flags & 8) draw(graph, `M${here} 0V${middle}`, true);
   if (flags & 1) draw(graph, `M${here} ${middle}V${height}`);
   // The parent is gone: a short line that ends in dashes.
   if (flags & 4) for (const part of [0.2, 0.35]) draw(graph, `M${here} ${middle * part}v${middle * 0.08}`);
-  const parts = [...paths].map(([colour, d]) => svg("path", { d, class: `edge lane-${colour}` }));
+  const parts = [...paths].map(([style, d]) => svg("path", { d, class: style }));
   const { shape, tone } = markOf(row, hasChild);
   parts.push(svg("g", { class: `lane-${colours[graph]}` }, drawMark(shape, tone, here, middle, 4.5 * scale)));
   return svg("svg", { width, height, "aria-hidden": "true" }, parts);
@@ -215,8 +246,10 @@ function legend() {
     ["dot", "", "step"], ["ring", "", "input"], ["square", "", "update or fork"], ["diamond", "warn", "waits for an answer"],
     ["diamond full", "warn", "answered"], ["cross", "bad", "failed"],
   ];
-  return el("div", { class: "legend", "aria-label": "Legend", role: "group" }, shapes.map(([shape, tone, words]) =>
-    el("span", null, svg("svg", { width: 14, height: 14, class: "lane-0", "aria-hidden": "true" }, drawMark(shape, tone, 7, 7, 4)), words)));
+  const sample = (...drawn) => svg("svg", { width: 14, height: 14, class: "lane-0", "aria-hidden": "true" }, drawn);
+  return el("div", { class: "legend", "aria-label": "Legend", role: "group" },
+    shapes.map(([shape, tone, words]) => el("span", null, sample(drawMark(shape, tone, 7, 7, 4)), words)),
+    el("span", null, sample(svg("path", { d: "M7 0V14", class: "edge call" })), "calls a subgraph"));
 }
 
 /** The picture of a thread: a windowed list of rows, each with the lines that pass it. Older is above. */
@@ -225,7 +258,7 @@ class Picture {
     this.thread = thread;
     this.graph = null;
     this.isOnlyStops = false;
-    this.lanes = new Lanes();
+    this.lanes = new Lanes(new Map());
     this.list = [];
     this.total = 0;
     this.shownKey = null;
@@ -257,7 +290,7 @@ class Picture {
     const at = new Map(list.map((row, index) => [row.key, index]));
     const isComplete = this.thread.isComplete;
     const hasParent = (row) => (at.get(row.parentKey) ?? (isComplete ? -1 : Infinity)) > at.get(row.key);
-    const lanes = new Lanes(isJoined);
+    const lanes = new Lanes(isWhole ? callersOf(list) : new Map(), isJoined);
     for (let from = 0; from < list.length; from += 4000) {
       if (from > 0 && list.length > 12_000) await pause();
       if (turn !== this.turn) return;
@@ -316,7 +349,8 @@ class Picture {
       title: this.graph === name ? "Show all graphs again" : "Show this graph alone",
       on: { click: () => this.filter({ graph: this.graph === name ? null : name }) },
     },
-    svg("svg", { width: 10, height: 14, class: `lane-${this.#colour(name)}`, "aria-hidden": "true" }, svg("path", { d: "M5 0V14", class: "edge" }), svg("circle", { cx: 5, cy: 7, r: 4, class: "mark full" })),
+    svg("svg", { width: 10, height: 14, class: `lane-${this.#colour(name)}`, "aria-hidden": "true" },
+      svg("path", { d: "M5 0V14", class: "edge" }), svg("circle", { cx: 5, cy: 7, r: 4, class: "mark full" })),
     el("span", { class: "cut", text: graphName(name) }))));
   }
 
@@ -329,14 +363,17 @@ class Picture {
     const duration = this.thread.duration(row);
     const ran = titleOf(row);
     const graph = graphOf(row.checkpoint_ns);
+    const times = row.errors > 0 ? row.errors : row.interrupts;
     const more = [graph === "" ? null : `in ${graphName(graph)}`, nextText(row, hasChild), row.source, row.run_id ? `run ${row.run_id.slice(0, 8)}` : null];
-    return el("div", { class: `step-line${row.key === this.shownKey ? " is-shown" : ""}`, title: row.checkpoint_ns || null, "aria-current": row.key === this.shownKey ? "true" : null },
+    const isShown = row.key === this.shownKey;
+    const line = { class: `step-line${isShown ? " is-shown" : ""}`, title: row.checkpoint_ns || null, "aria-current": isShown ? "true" : null };
+    return el("div", line,
       drawRow(this.lanes, at, this.place, row, hasChild),
       el("div", { class: "step-text" },
         el("div", { class: "step-main" },
           el("span", { class: "step-number", title: "step", text: row.step === null ? "–" : String(row.step) }),
-          el("span", { class: "step-nodes cut", text: ran }),
-          words ? el("span", { class: `chip ${tone}`, text: row.interrupts > 1 || row.errors > 1 ? `${words} (${Math.max(row.interrupts, row.errors)})` : words }) : null),
+          el("span", { class: "step-nodes cut", text: visible(ran) }),
+          words ? el("span", { class: `chip ${tone}`, text: times > 1 ? `${words} (${times})` : words }) : null),
         el("div", { class: "step-side", title: row.ts, text: when(row.ts) }),
         el("div", { class: "step-more cut", text: more.filter(Boolean).join(" · ") }),
         el("div", { class: "step-side", title: "since its parent", text: Number.isNaN(duration) ? "" : `+${took(duration)}` })));

@@ -155,7 +155,10 @@ function blockView(block, path, callIDs) {
     if (callIDs.has(textOf(own(block, "id")))) return null;
   }
   const size = sizeOfTexts(block);
-  const label = [el("span", { class: "chip", text: type }), el("span", { class: "dim", text: `${grouped(size)} characters` })];
+  const inner = own(block, "image_url");
+  const address = textOf(isObject(inner) ? own(inner, "url") : own(block, "url"));
+  const glance = address !== "" && address.length < 300 && !address.startsWith("data:") ? oneLine(address) : `${grouped(size)} characters`;
+  const label = [el("span", { class: "chip", text: type }), el("span", { class: "glance", text: glance })];
   return lazyDetails("block", label, () => valueTree(block, { path, open: true }));
 }
 

@@ -27,7 +27,7 @@ class ExactNumber {
 
 /** Reads JSON; numbers that would change become an ExactNumber. */
 function parseExactly(text) {
-  if (!/[[:,\s](?:-?\d+[.eE]|-?\d{16}|-0)/.test(text)) return JSON.parse(text);
+  if (!/(?:^|[[:,\s])(?:-?\d+[.eE]|-?\d{16}|-0)/.test(text)) return JSON.parse(text);
   return JSON.parse(text, (_, value, context) => {
     if (typeof value !== "number" || context?.source === undefined || String(value) === context.source) return value;
     return new ExactNumber(context.source);
@@ -96,9 +96,8 @@ async function send(method, path, body, signal, more = {}) {
       throw new Failure("The server cannot be reached. Is it running?");
     }
     if (response.status !== 401) return response;
-    const sentence = key === null ? "" : (await failureOf(response)).message;
     // Another call may have been given a new key while this one was under way.
-    if (currentKey() === key) await askForKey(key === null ? "" : `The server does not take this key. ${sentence}`);
+    if (currentKey() === key) await askForKey(key === null ? "" : "The server does not take this key: it is wrong, or it has ended.");
   }
 }
 

@@ -84,19 +84,20 @@ function chartAxes(points, top, x, y, width) {
   const lines = [0, 0.25, 0.5, 0.75, 1].map((part) => svg("g", {},
     svg("line", { class: "grid", x1: CHART.left, x2: width - CHART.right, y1: y(top * part), y2: y(top * part) }),
     svg("text", { class: "axis", x: CHART.left - 6, y: y(top * part) + 4, "text-anchor": "end" }, bytes(Math.round(top * part)))));
-  const places = points.length > 2 ? [0, Math.floor((points.length - 1) / 2), points.length - 1] : points.map((_, place) => place);
+  const isNarrow = width < 560;
+  const places = points.length > 2 && !isNarrow ? [0, Math.floor((points.length - 1) / 2), points.length - 1] : [...new Set([0, points.length - 1])];
   const anchors = places.length > 2 ? ["start", "middle", "end"] : ["start", "end"];
   const times = places.map((place, order) => svg("text", { class: "axis", y: CHART.height - 12, "text-anchor": anchors[order],
-    x: anchors[order] === "end" ? x(place + 1) : x(place) }, when(points[place].ts)));
+    x: anchors[order] === "end" ? x(place + 1) : x(place) }, isNarrow ? when(points[place].ts).replace(/^\d{4}-|:\d\d$/g, "") : when(points[place].ts)));
   return [lines, times];
 }
 
 /** The chart; `chosen(place)` is told which point is looked at, null for none. */
-function sizeChart(found, isTotal, width, chosen) {
+function sizeChart(found, { isTotal, hasOutline, width }, chosen) {
   const { points } = found;
   const { bands, outline } = seriesOf(found, isTotal);
   const sums = points.map((_, place) => bands.reduce((sum, band) => sum + band.values[place], 0));
-  const top = roundedUp(Math.max(1, ...sums, ...outline));
+  const top = roundedUp(Math.max(1, ...sums, ...(hasOutline ? outline : [])));
   const x = (place) => Math.round((CHART.left + (place / points.length) * (width - CHART.left - CHART.right)) * 100) / 100;
   const y = (value) => Math.round((CHART.height - CHART.bottom - (value / top) * (CHART.height - CHART.top - CHART.bottom)) * 100) / 100;
   let low = points.map(() => 0);
@@ -110,7 +111,7 @@ function sizeChart(found, isTotal, width, chosen) {
   const cursor = svg("rect", { class: "cursor", x: 0, y: CHART.top, width: 0, height: CHART.height - CHART.top - CHART.bottom });
   const title = isTotal ? "Bytes stored over time, by channel" : "Bytes added by each step, by channel";
   const chart = svg("svg", { class: "size-chart", viewBox: `0 0 ${width} ${CHART.height}`, width, height: CHART.height, role: "img", "aria-label": title },
-    chartAxes(points, top, x, y, width), areas, svg("path", { class: "outline", d: line }), cursor);
+    chartAxes(points, top, x, y, width), areas, hasOutline ? svg("path", { class: "outline", d: line }) : null, cursor);
   let at = null;
   const point = (place) => {
     at = place === null ? null : Math.max(0, Math.min(points.length - 1, place));
@@ -118,7 +119,8 @@ function sizeChart(found, isTotal, width, chosen) {
     cursor.setAttribute("width", at === null ? 0 : Math.max(2, x(at + 1) - x(at)));
     chosen(at, bands, outline);
   };
-  const frame = el("div", { class: "chart-frame", tabindex: 0, role: "group", "aria-label": `${title}. Arrow keys read it point by point; the table below has all numbers.` }, chart);
+  const label = `${title}. Arrow keys read it point by point; the table below has all numbers.`;
+  const frame = el("div", { class: "chart-frame", tabindex: 0, role: "group", "aria-label": label }, chart);
   frame.addEventListener("pointermove", (event) => {
     const box = chart.getBoundingClientRect();
     point(Math.floor(((event.clientX - box.left - CHART.left) / (width - CHART.left - CHART.right)) * points.length));
@@ -148,6 +150,12 @@ function chartView(found) {
   const figure = el("figure", { class: "size-figure" });
   const said = el("p", { class: "dim readout", "aria-live": "polite" });
   let isTotal = true;
+  // Where little is stored of much, the outline would press the areas flat.
+  let hasOutline = !(found.total.logical > 3 * found.total.stored);
+  const logical = el("button", { class: "button", type: "button", text: "Logical size", on: { click: () => {
+    hasOutline = !hasOutline;
+    draw();
+  } } });
   const choices = [["In total", true], ["Added by step", false]].map(([text, value]) => el("button", { class: "button", type: "button", text, on: { click: () => {
     isTotal = value;
     draw();
@@ -156,14 +164,15 @@ function chartView(found) {
   let width = 640;
   const draw = () => {
     choices.forEach((button, place) => button.setAttribute("aria-pressed", String((place === 0) === isTotal)));
-    const { frame, bands } = sizeChart(found, isTotal, width, (place, shown, outline) => (said.textContent = readout(found, place, shown, outline, isTotal)));
+    logical.setAttribute("aria-pressed", String(hasOutline));
+    const { frame, bands } = sizeChart(found, { isTotal, hasOutline, width }, (place, shown, outline) => (said.textContent = readout(found, place, shown, outline, isTotal)));
     const legend = el("ul", { class: "chart-legend" },
       bands.map((band) => el("li", {}, el("span", { class: `swatch ${band.style}`, "aria-hidden": "true" }), el("span", { class: "mono", text: cutText(band.name, 0, 60) }))),
-      el("li", {}, el("span", { class: "swatch line", "aria-hidden": "true" }), "logical size"));
+      hasOutline ? el("li", {}, el("span", { class: "swatch line", "aria-hidden": "true" }), "logical size") : null);
     said.textContent = readout(found, null);
     clear(body, frame, legend);
   };
-  figure.append(el("div", { class: "row" }, choices), body, said);
+  figure.append(el("div", { class: "row" }, choices, logical), body, said);
   new ResizeObserver(() => {
     const now = Math.max(240, Math.floor(body.clientWidth));
     if (now === width || body.clientWidth === 0) return;

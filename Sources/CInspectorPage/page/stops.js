@@ -1,18 +1,23 @@
 /** Rows at which a run waits or has failed and from which nothing goes on, newest first. */
-function openStops(thread) {
-  return thread.rows.filter((row) => (row.errors > 0 || (row.interrupts > 0 && !row.resumed)) && !thread.hasChild(row));
+function openStops(thread, rows = thread.rows) {
+  return rows.filter((row) => (row.errors > 0 || (row.interrupts > 0 && !row.resumed)) && !thread.hasChild(row));
 }
 
 /** Why a thread stopped where it is: {tone, lead, kind, row}; without reading any content. */
 function whyStopped(thread) {
   const head = thread.head;
   if (!head) return { kind: "nothing", tone: "", lead: "Nothing is stored in this thread.", row: null };
-  const at = (row) => thread.rows.indexOf(row);
-  const stops = openStops(thread).filter((row) => row === head || row.checkpoint_ns !== "" && at(row) < at(head) + 50);
+  const near = thread.rows.slice(0, thread.rows.indexOf(head) + 50);
+  const stops = openStops(thread, near).filter((row) => row === head || row.checkpoint_ns !== "");
   const stop = stops.includes(head) ? head : head.next.length > 0 ? stops[0] : undefined;
   const inside = stop && stop.checkpoint_ns !== "" ? ` in ${graphName(graphOf(stop.checkpoint_ns))}` : "";
-  if (stop?.errors > 0) return { kind: "error", tone: "bad", lead: `Failed${inside} in ${nodesText(stop.next)}.`, inside, row: stop };
-  if (stop) return { kind: "interrupt", tone: "warn", lead: `Waits for an answer${inside}: ${nodesText(stop.next)} asked.`, inside, row: stop };
+  if (stop?.errors > 0) {
+    return { kind: "error", tone: "bad", lead: `Failed${inside} in ${nodesText(stop.next)}.`, inside, row: stop };
+  }
+  if (stop) {
+    const lead = `Waits for an answer${inside}: ${nodesText(stop.next)} asked a question.`;
+    return { kind: "interrupt", tone: "warn", lead, inside, row: stop };
+  }
   const waiting = openStops(thread).filter((row) => row.checkpoint_ns === "" && row.interrupts > 0).length;
   const elsewhere = waiting > 0 ? ` On ${waiting === 1 ? "another branch a run waits" : `${waiting} other branches runs wait`} for an answer.` : "";
   const next = head.next.filter((node) => node !== "");
@@ -41,7 +46,8 @@ function nodesText(nodes) {
 function questionsIn(value, found = []) {
   if (found.length >= 3 || value === null || typeof value !== "object") return found;
   if (typeof value.$type === "string" && value.$type.endsWith("Interrupt") && Object.hasOwn(value, "value")) {
-    found.push(preview(value.value, 200));
+    const question = ["question", "message", "prompt"].map((name) => own(Object(value.value), name)).find((text) => typeof text === "string");
+    found.push(question ? cutText(question, 0, 300) : preview(value.value, 200));
   } else if (Array.isArray(value)) {
     for (const item of value.slice(0, 20)) questionsIn(item, found);
   } else if (Array.isArray(value.$value) || Array.isArray(value.$args)) {
@@ -67,7 +73,7 @@ async function stopDetail(thread, why, signal) {
   }
   const asked = values.flatMap((value) => questionsIn(value)).slice(0, 3);
   const said = asked.length > 0 ? asked : values.slice(0, 3).map((value) => preview(value, 200));
-  return { lead: `Waits for an answer${why.inside}: ${who} asked${said.length > 0 ? " " : "."}`, said };
+  return { lead: `Waits for an answer${why.inside}: ${who} asked${said.length > 0 ? " " : " a question."}`, said };
 }
 
 /** The line at the top of a thread; reads what it may about the stop, and leads to it. */

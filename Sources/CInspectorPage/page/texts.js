@@ -128,7 +128,8 @@ function exactText(title, text, fileName) {
     clear(place, shown.frame);
     shown.lines.update({ isAll: true });
   };
-  const showStored = () => show((index) => text.slice(index * LINE_LENGTH, (index + 1) * LINE_LENGTH), Math.max(1, Math.ceil(text.length / LINE_LENGTH)), Math.min(LINE_LENGTH, text.length));
+  const storedLine = (index) => text.slice(index * LINE_LENGTH, (index + 1) * LINE_LENGTH);
+  const showStored = () => show(storedLine, Math.max(1, Math.ceil(text.length / LINE_LENGTH)), Math.min(LINE_LENGTH, text.length));
   pretty.addEventListener("click", async () => {
     const isOn = pretty.getAttribute("aria-pressed") === "true";
     pretty.setAttribute("aria-pressed", String(!isOn));

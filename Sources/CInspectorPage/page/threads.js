@@ -25,7 +25,7 @@ class ThreadsView {
       spellcheck: "false", value: threadsLook.find, on: { input: () => { threadsLook.find = this.find.value; this.#order(); } },
     });
     this.figures = el("p", { class: "dim grow", role: "status", text: "Reading…" });
-    this.live = el("span", { class: "chip live", text: "connecting" });
+    this.live = el("span", { class: "chip live is-new", text: "live" });
     this.sort = el("select", { class: "field sort", "aria-label": "Sort by", on: { change: () => this.#sortBy(this.sort.value) } },
       threadOrders.map(({ name, heading }) => el("option", { value: name, text: `by ${heading.toLowerCase()}` })));
     this.heads = threadOrders.map(({ name, heading }) => el("button", {
@@ -41,12 +41,14 @@ class ThreadsView {
     this.empty = el("div", { class: "empty", hidden: true });
     this.node = el("div", { class: "threads" },
       el("div", { class: "row" }, el("h1", { text: "Threads" }), this.find, this.sort, this.figures, this.live),
-      el("div", { class: "panel threads-frame" }, el("div", { class: "threads-head", role: "group", "aria-label": "Sort threads" }, this.heads), this.frame, this.empty));
+      el("div", { class: "panel threads-frame" },
+        el("div", { class: "threads-head", role: "group", "aria-label": "Sort threads" }, this.heads), this.frame, this.empty));
   }
 
   /** Reads all pages, showing each; then keeps what is shown up to date. */
   async start() {
     clear(this.main, this.node);
+    this.signal.addEventListener("abort", () => this.windowed.end(), { once: true });
     this.#showOrder();
     try {
       await this.#readAll();
@@ -64,14 +66,17 @@ class ThreadsView {
   async #readAll() {
     let after = null;
     let drawn = 0;
+    let pace = 0;
     do {
       const { json, next } = await get(`/threads?limit=1000${after === null ? "" : `&after=${encodeURIComponent(after)}`}`, this.signal);
       for (const thread of json.threads) this.#take(thread);
       after = next;
       this.isWhole = after === null;
-      if (this.isWhole || performance.now() - drawn > 400) {
+      const now = performance.now();
+      if (this.isWhole || now - drawn > pace) {
         this.#order();
         drawn = performance.now();
+        pace = Math.max(400, 20 * (drawn - now));
         await pause();
       }
     } while (after !== null && !this.signal.aborted);
@@ -80,6 +85,7 @@ class ThreadsView {
   #take(thread) {
     thread.time = timeOf(thread.updated);
     if (Number.isNaN(thread.time)) thread.time = 0;
+    thread.lower = thread.thread_id.toLowerCase();
     this.byID.set(thread.thread_id, thread);
   }
 
@@ -109,12 +115,10 @@ class ThreadsView {
     const { of } = threadOrders.find((one) => one.name === order);
     const wanted = find.trim().toLowerCase();
     const all = [...this.byID.values()];
-    const list = wanted === "" ? all : all.filter((thread) => thread.thread_id.toLowerCase().includes(wanted));
+    const list = wanted === "" ? all : all.filter((thread) => thread.lower.includes(wanted));
     const sign = isDown ? -1 : 1;
-    list.sort((a, b) => {
-      const [x, y] = [of(a), of(b)];
-      return x < y ? -sign : x > y ? sign : a.thread_id < b.thread_id ? -1 : 1;
-    });
+    for (const thread of list) thread.place = of(thread);
+    list.sort((a, b) => (a.place < b.place ? -sign : a.place > b.place ? sign : a.thread_id < b.thread_id ? -1 : 1));
     this.list = list;
     this.windowed.update({ count: list.length });
     const whole = count(all.length, "thread");
@@ -139,8 +143,8 @@ class ThreadsView {
   #row(thread) {
     const isFresh = (this.fresh.get(thread.thread_id) ?? -Infinity) > performance.now() - 2_500;
     const figures = [
-      el("span", { class: "cut mono thread-id", title: thread.thread_id }, marked(thread.thread_id, threadsLook.find.trim())),
-      el("span", { class: "num dim", title: thread.updated, text: when(thread.updated) }),
+      el("span", { class: "cut mono thread-id", title: thread.thread_id }, marked(visible(thread.thread_id), threadsLook.find.trim())),
+      el("span", { class: "num dim cut", title: thread.updated, text: when(thread.updated) }),
       el("span", { class: "num", text: grouped(thread.checkpoints) }),
       el("span", { class: "num dim", text: grouped(thread.writes) }),
       el("span", { class: "num", text: bytes(thread.bytes) }),
@@ -158,9 +162,11 @@ class ThreadsView {
         const { json } = await post("/checkpoints/list", { across_threads: true, limit: 50 }, this.signal);
         const newest = new Map(listedHeads(json));
         this.#sayLive("live", "ok");
-        const changed = [...newest].filter(([thread, id]) => (known === null ? !this.byID.has(thread) : known.get(thread) !== id)).map(([thread]) => thread);
+        const isChanged = ([thread, id]) => (known === null ? !this.byID.has(thread) : known.get(thread) !== id);
+        const changed = [...newest].filter(isChanged).map(([thread]) => thread);
+        const atWork = [...newest.keys()].filter((id) => !changed.includes(id) && this.#isAtWork(id)).slice(0, 10);
         known = new Map([...(known ?? []), ...newest]);
-        await this.#readAgain(changed, [...newest.keys()].filter((id) => !changed.includes(id) && this.#isAtWork(id)).slice(0, 10));
+        await this.#readAgain(changed, atWork);
       } catch (failure) {
         if (this.signal.aborted) return;
         this.#sayLive(failure.status === 403 ? "not live" : "connecting again", failure.status === 403 ? "" : "warn", failure.message);
@@ -170,7 +176,7 @@ class ThreadsView {
   }
 
   #sayLive(text, tone, title = "") {
-    if (this.live.textContent === text) return;
+    if (this.live.textContent === text && !this.live.classList.contains("is-new")) return;
     this.live.className = `chip live ${tone}`;
     this.live.textContent = text;
     this.live.title = title;
@@ -229,7 +235,10 @@ function firstSteps() {
 
 /** What a caller sees who may look into threads, but may not list them. */
 function notListed(failure) {
-  const field = el("input", { class: "field mono grow", id: "known-thread", spellcheck: "false", autocapitalize: "off", autocomplete: "off", placeholder: caller.thread_prefix ? `${caller.thread_prefix}…` : "" });
+  const field = el("input", {
+    class: "field mono grow", id: "known-thread", spellcheck: "false", autocapitalize: "off", autocomplete: "off",
+    placeholder: caller.thread_prefix ? `${caller.thread_prefix}…` : "",
+  });
   return el("div", { class: "start stack" },
     el("h1", { text: "Threads cannot be listed with this key" }),
     el("p", { text: caller.thread_prefix

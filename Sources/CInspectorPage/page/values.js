@@ -85,7 +85,7 @@ function describeTyped(value, type) {
   const label = shortType(type);
   if (Object.hasOwn(value, "$value")) {
     const inner = describe(own(value, "$value"));
-    return { ...inner, label: inner.kind === "list" ? `${label} · ${inner.entries.length}` : label, title: type };
+    return { ...inner, label: inner.kind === "list" ? `${label} · ${grouped(inner.entries.length)}` : label, title: type };
   }
   const listed = own(value, "$args");
   if (Array.isArray(listed)) {
@@ -105,7 +105,7 @@ function describeSpecial(value) {
   if (typeof encoded === "string") return { kind: "bytes", label: `bytes · ${bytes(bytesOfBase64(encoded))}`, encoded };
   if (Object.hasOwn(value, "$float")) return { kind: "literal", label: "float", text: String(own(value, "$float")) };
   const pairs = own(value, "$map");
-  if (Array.isArray(pairs)) return { kind: "dict", label: `dict · ${pairs.length}`, entries: pairEntries(pairs) };
+  if (Array.isArray(pairs)) return { kind: "dict", label: `dict · ${grouped(pairs.length)}`, entries: pairEntries(pairs) };
   if (Object.hasOwn(value, "$snapshot")) {
     const inner = describe(own(value, "$snapshot"));
     return { ...inner, label: `snapshot of ${inner.label}` };
@@ -136,13 +136,13 @@ function describe(value) {
     return { kind: "literal", label: Number.isInteger(value) ? "int" : "float", text: String(value) };
   }
   if (typeof value === "string") return { kind: "text", label: "str", text: value };
-  if (Array.isArray(value)) return { kind: "list", label: `list · ${value.length}`, entries: listEntries(value) };
+  if (Array.isArray(value)) return { kind: "list", label: `list · ${grouped(value.length)}`, entries: listEntries(value) };
   const type = own(value, "$type");
   if (typeof type === "string") return describeTyped(value, type);
   const special = describeSpecial(value);
   if (special) return special;
   const entries = objectEntries(value);
-  return { kind: "dict", label: `dict · ${entries.length}`, entries };
+  return { kind: "dict", label: `dict · ${grouped(entries.length)}`, entries };
 }
 
 /** Characters that would not be seen, or would end the line, as they are written in JSON. */
@@ -199,7 +199,7 @@ function longText(text, { class: style = "text", first = TEXT_FIRST } = {}) {
   const more = el("button", { class: "more", type: "button", text: "show more" });
   const bar = el("span", { class: "more-bar" }, more, copyButton(text, "Copy the whole text", "copy all"), left);
   const count = () => {
-    left.textContent = `${from.toLocaleString("en")} of ${text.length.toLocaleString("en")} characters`;
+    left.textContent = `${grouped(from)} of ${grouped(text.length)} characters`;
   };
   more.addEventListener("click", () => {
     const next = cutText(text, from, TEXT_STEP);
@@ -286,7 +286,7 @@ function treeChildren(entries, path) {
     if (step === 0) return bar.remove();
     next.textContent = `show ${step} more`;
     last.textContent = to === total ? `show the last ${step}` : `show ${step} before these`;
-    left.textContent = `${(to - from).toLocaleString("en")} of ${total.toLocaleString("en")} not shown`;
+    left.textContent = `${grouped(to - from)} of ${grouped(total)} not shown`;
   };
   next.addEventListener("click", () => {
     const end = Math.min(to, from + CHILDREN_STEP);

@@ -101,10 +101,9 @@ private struct CheckpointDifference {
             ["path": channel.json, "change": .string(what)]
         }
         let new = Set(after.map(\.key))
-        return after.compactMap { entry in
-            guard let value = old[entry.key] else { return change(entry.key, "added") }
-            return value == entry.value ? nil : change(entry.key, "changed")
-        } + before.filter { !new.contains($0.key) }.map { change($0.key, "removed") }
+        return after.filter { old[$0.key] != $0.value }
+            .map { change($0.key, old[$0.key] == nil ? "added" : "changed") }
+            + before.filter { !new.contains($0.key) }.map { change($0.key, "removed") }
     }
 }
 

@@ -42,6 +42,7 @@ extension ResponseSchema {
                 textOrNull("from"), text("to"), flag("has_content"), integer("same"), list("state", .inspectorChange),
                 list("metadata", .inspectorChange),
             ])
+        case .inspectorSizes, .storedSize, .storedRows, .channelSize, .sizePoint: sizesSchema
         default:
             object(
                 [text("path"), text("change"), ("before", ["title": "Before"]), ("after", ["title": "After"])],
@@ -49,6 +50,27 @@ extension ResponseSchema {
             )
         }
     }
+
+    private var sizesSchema: JSONValue {
+        let size = [integer("logical"), integer("stored")]
+        return switch self {
+        case .inspectorSizes:
+            all([
+                ("total", .reference(to: Self.storedSize.rawValue)),
+                ("documents", .reference(to: Self.storedRows.rawValue)),
+                ("writes", .reference(to: Self.storedRows.rawValue)), list("channels", .channelSize),
+                list("points", .sizePoint),
+            ])
+        case .storedSize: all(size)
+        case .storedRows: all([integer("count")] + size)
+        case .channelSize: all([text("checkpoint_ns"), text("channel"), integer("versions")] + size)
+        default: all([text("checkpoint_id"), textOrNull("ts")] + size + [("channels", Self.channelNumbers)])
+        }
+    }
+
+    /// Of each channel its place in the list of channels, logical and stored.
+    private static let channelNumbers: JSONValue = .array(
+        of: ["items": ["type": "integer"], "type": "array"], title: "Channels")
 
     private func text(_ name: String) -> Property { (name, .schema("string", title: title(name))) }
 

@@ -28,6 +28,11 @@ enum ResponseSchema: String, CaseIterable, Sendable {
     case inspectorWrite = "InspectorWrite"
     case inspectorDifference = "InspectorDifference"
     case inspectorChange = "InspectorChange"
+    case inspectorSizes = "InspectorSizes"
+    case storedSize = "StoredSize"
+    case storedRows = "StoredRows"
+    case channelSize = "ChannelSize"
+    case sizePoint = "SizePoint"
     case httpValidationError = "HTTPValidationError"
     case validationError = "ValidationError"
 
@@ -45,10 +50,11 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         case .inspectorHistory: [.inspectorRow]
         case .inspectorCheckpoint: [.inspectorRow, .inspectorChannel, .inspectorWrite]
         case .inspectorDifference: [.inspectorChange]
+        case .inspectorSizes: [.storedSize, .storedRows, .channelSize, .sizePoint]
         case .httpValidationError: [.validationError]
         case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail,
             .prunedThread, .threadSummary, .namespaceSummary, .pinResponse, .inspectorCaller, .inspectorRow,
-            .inspectorChannel, .inspectorWrite, .inspectorChange:
+            .inspectorChannel, .inspectorWrite, .inspectorChange, .storedSize, .storedRows, .channelSize, .sizePoint:
             []
         }
     }
@@ -62,7 +68,8 @@ enum ResponseSchema: String, CaseIterable, Sendable {
             .pinResponse:
             supersetSchema
         case .inspectorCaller, .inspectorHistory, .inspectorRow, .inspectorCheckpoint, .inspectorChannel,
-            .inspectorWrite, .inspectorDifference, .inspectorChange:
+            .inspectorWrite, .inspectorDifference, .inspectorChange, .inspectorSizes, .storedSize, .storedRows,
+            .channelSize, .sizePoint:
             inspectorSchema
         case .checkpointTupleResponse: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
         case .putCheckpointResponse: object(key, required: key.map(\.0))

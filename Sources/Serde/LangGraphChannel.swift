@@ -5,8 +5,6 @@ package enum LangGraphChannel {
     package static let interrupt = "__interrupt__"
     package static let error = "__error__"
     package static let resume = "__resume__"
-    /// Tasks with an argument of their own (`Send`) that run next.
-    package static let sends = "__pregel_tasks"
     /// What follows is the node that runs next, when the channel has a value.
     static let branch = "branch:to:"
 

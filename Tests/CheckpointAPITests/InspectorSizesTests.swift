@@ -60,6 +60,22 @@ struct InspectorSizesTests {
         }
     }
 
+    @Test("a value that is in the document itself counts as its channel's")
+    func inline() async throws {
+        let store = MemoryStore()
+        let value = "\"" + String(repeating: "x", count: 300) + "\""
+        let document = #"{"channel_values":{"draft":\#(value)},"channel_versions":{"draft":"1"}}"#
+        try await Self.put("c1", document, in: store)
+        try await Self.put("c2", document, in: store)
+        try await APIClient.run(store: store) { client async throws in
+            let answer = try await Self.sizes(client).body
+            let own = document.utf8.count + 2 - 302
+            #expect(answer.contains(#""documents":{"count":2,"logical":\#(2 * own),"stored":\#(2 * own)}"#))
+            #expect(answer.contains(#""channel":"draft","versions":2,"logical":604,"stored":604}"#))
+            #expect(answer.contains(#""checkpoint_id":"c2","ts":null,"logical":\#(own + 302),"#))
+        }
+    }
+
     @Test("of many checkpoints neighbours are joined, and nothing is lost", arguments: [199, 200, 201, 1_234])
     func joined(_ count: Int) async throws {
         let store = MemoryStore()

@@ -73,12 +73,43 @@ struct InspectorTests {
             try await client.putRun()
             let body = try await client.inspect("history", #"{"thread_id":"t"}"#).body
             let second =
-                #"{"checkpoint_ns":"","checkpoint_id":"c2","parent_checkpoint_id":"c1","ts":"T2","step":0,"source":"loop","#
+                #"{"checkpoint_ns":"","checkpoint_id":"c2","parent_checkpoint_id":"c1","caller_checkpoint_id":null,"ts":"T2","step":0,"source":"loop","#
                 + #""run_id":"r","nodes":["a"],"next":["b"],"writes":2,"interrupts":1,"errors":0,"resumed":true}"#
             let first =
-                #"{"checkpoint_ns":"","checkpoint_id":"c1","parent_checkpoint_id":null,"ts":"T1","step":-1,"source":"input","#
+                #"{"checkpoint_ns":"","checkpoint_id":"c1","parent_checkpoint_id":null,"caller_checkpoint_id":null,"ts":"T1","step":-1,"source":"input","#
                 + #""run_id":null,"nodes":[],"next":["__start__"],"writes":0,"interrupts":0,"errors":0,"resumed":false}"#
             #expect(body == #"{"checkpoints":[\#(second),\#(first)]}"#)
+        }
+    }
+
+    @Test("what was sent runs next; a subgraph names the checkpoint that called it")
+    func sends() async throws {
+        try await APIClient.run { client in
+            let first = #"{"thread_id":"t","checkpoint_id":"c1","checkpoint":{}}"#
+            #expect(try await client.post("put", first).status == 200)
+            // What LangGraph's serde makes of Send("n", 1).
+            let send = "xxoBk69sYW5nZ3JhcGgudHlwZXOkU2VuZJKhbgE="
+            let write = #"{"task_id":"k","idx":0,"channel":"__pregel_tasks","type":"msgpack","blob":"\#(send)"}"#
+            let writes = #"{"thread_id":"t","checkpoint_id":"c1","writes":[\#(write)]}"#
+            #expect(try await client.post("put-writes", writes).status == 204)
+            let second = #"{"thread_id":"t","checkpoint_id":"c2","parent_checkpoint_id":"c1","checkpoint":{}}"#
+            #expect(try await client.post("put", second).status == 200)
+            let inner =
+                #"{"thread_id":"t","checkpoint_id":"c3","checkpoint_ns":"a:1|b:2","checkpoint":{},"#
+                + #""metadata":{"parents":{"":"c2","a:1":"c9"}}}"#
+            #expect(try await client.post("put", inner).status == 200)
+            for limit in [1_000, 1] {
+                var rows: [String] = []
+                var after = "null"
+                repeat {
+                    let body = #"{"thread_id":"t","limit":\#(limit),"after":\#(after)}"#
+                    let page = try await client.inspect("history", body)
+                    rows += page.body.components(separatedBy: "},{")
+                    after = page["x-next-cursor"].map { "\"\($0)\"" } ?? "null"
+                } while after != "null"
+                #expect(rows.first?.contains(#""caller_checkpoint_id":"c9""#) == true)
+                #expect(rows.contains { $0.contains(#""checkpoint_id":"c2""#) && $0.contains(#""next":["n"]"#) })
+            }
         }
     }
 

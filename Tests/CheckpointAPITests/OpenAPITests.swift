@@ -331,8 +331,9 @@ struct OpenAPITests {
         (
             "InspectorRow",
             [
-                "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "ts", "step", "source", "run_id", "nodes",
-                "next", "writes", "interrupts", "errors", "resumed",
+                "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "caller_checkpoint_id", "ts", "step",
+                "source",
+                "run_id", "nodes", "next", "writes", "interrupts", "errors", "resumed",
             ]
         ),
         ("InspectorWrite", ["task_id", "task_path", "node", "idx", "channel", "type", "bytes", "value"]),

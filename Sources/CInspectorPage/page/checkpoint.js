@@ -169,7 +169,7 @@ function tabbed(tabs, first, shown) {
     });
     panel.setAttribute("aria-labelledby", buttons[place].id);
     if (isFocused) buttons[place].focus();
-    buttons[place].scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (isFocused) buttons[place].scrollIntoView({ block: "nearest", inline: "nearest" });
     clear(panel, tabs[place].make());
     shown(tabs[place].id);
   };

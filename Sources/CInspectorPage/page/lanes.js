@@ -20,8 +20,8 @@ function graphName(graph) {
 }
 
 /**
- * The checkpoints from which subgraphs were called, by the keys of the subgraphs' first checkpoints. What ran when a
- * subgraph began is what followed the newest checkpoint around it.
+ * The checkpoints from which subgraphs were called, by the keys of the subgraphs' first checkpoints: what the row says,
+ * or else the newest checkpoint around it when it began.
  */
 function callersOf(rows) {
   const newest = new Map();
@@ -29,7 +29,9 @@ function callersOf(rows) {
   for (let index = rows.length - 1; index >= 0; index--) {
     const { checkpoint_ns: ns, key, parentKey } = rows[index];
     if (ns !== "" && parentKey === null) {
-      const caller = newest.get(ns.slice(0, Math.max(0, ns.lastIndexOf("|"))));
+      const outer = ns.slice(0, Math.max(0, ns.lastIndexOf("|")));
+      const named = rows[index].caller_checkpoint_id;
+      const caller = named === null ? newest.get(outer) : keyOf(outer, named);
       if (caller) callers.set(key, caller);
     }
     newest.set(ns, key);

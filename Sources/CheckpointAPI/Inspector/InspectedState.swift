@@ -57,16 +57,6 @@ struct InspectedState: Sendable {
         }
     }
 
-    /// The nodes that `Send`s lead to.
-    var sends: [String] {
-        let value = channels.first { $0.name == JSONString(LangGraphChannel.sends) }?.value
-        guard case .array(let sends)? = value else { return [] }
-        return sends.compactMap { send in
-            guard case .object(_, .arguments(let arguments)) = send else { return nil }
-            return arguments.first?.string
-        }
-    }
-
     /// Channels with a version that have no value of their own, which may be made of writes.
     static func unvalued(_ checkpoint: ReadCheckpoint) -> [Identifier] {
         let inline = checkpoint.document["channel_values"].lastMembers

@@ -73,14 +73,6 @@ extension CheckpointStore {
         return InspectedCheckpoint(
             checkpoint: checkpoint, state: InspectedState(checkpoint, histories: histories))
     }
-
-    /// Without parts.
-    fileprivate func parent(of checkpoint: ReadCheckpoint) async throws -> ReadCheckpoint? {
-        guard let key = checkpoint.parentKey else { return nil }
-        return try await tuple(in: key.thread, namespace: key.namespace, id: key.id, parts: []).map {
-            ReadCheckpoint($0)
-        }
-    }
 }
 
 /// A checkpoint as the page is told of it.
@@ -95,7 +87,7 @@ private struct ShownCheckpoint {
     init(_ inspected: InspectedCheckpoint, _ parent: ReadCheckpoint?, hasContent: Bool) {
         checkpoint = inspected.checkpoint
         state = inspected.state
-        row = InspectorRow(checkpoint, after: parent?.progress, sends: state.sends)
+        row = InspectorRow(checkpoint, after: parent)
         parentVersions = (parent?.document["channel_versions"]).lastMembers
         self.hasContent = hasContent
     }

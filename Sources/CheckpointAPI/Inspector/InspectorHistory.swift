@@ -57,14 +57,14 @@ extension Endpoint {
         }
     }
 
-    /// Which nodes ran is known from the parent; one that is not among them is read: one for each namespace and each
+    /// Which nodes ran and what was sent is known from the parent; one that is not among them is read: one for each namespace and each
     /// fork across the page's end.
     private static func rows(
         of tuples: [CheckpointTuple],
         _ store: some CheckpointStore
     ) async throws -> [InspectorRow] {
         let read = tuples.map { ReadCheckpoint($0) }
-        var known = Dictionary(read.map { ($0.tuple.checkpoint.key, $0.progress) }) { first, _ in first }
+        var known = Dictionary(read.map { ($0.tuple.checkpoint.key, $0) }) { first, _ in first }
         var rows: [InspectorRow] = []
         for checkpoint in read {
             guard let parent = checkpoint.parentKey else {
@@ -72,7 +72,7 @@ extension Endpoint {
                 continue
             }
             if known[parent] == nil {
-                known[parent] = try await store.progress(of: parent)
+                known[parent] = try await store.parent(of: checkpoint)
             }
             rows.append(InspectorRow(checkpoint, after: known[parent]))
         }
@@ -81,9 +81,11 @@ extension Endpoint {
 }
 
 extension CheckpointStore {
-    /// Nil for a checkpoint that is not there.
-    func progress(of key: CheckpointKey) async throws -> GraphProgress? {
-        let tuple = try await tuple(in: key.thread, namespace: key.namespace, id: key.id, parts: [])
-        return tuple.map { ReadCheckpoint($0).progress }
+    /// With its pending writes; nil when there is none, or it is not there.
+    func parent(of checkpoint: ReadCheckpoint) async throws -> ReadCheckpoint? {
+        guard let key = checkpoint.parentKey else { return nil }
+        return try await tuple(in: key.thread, namespace: key.namespace, id: key.id, parts: .pendingWrites).map {
+            ReadCheckpoint($0)
+        }
     }
 }

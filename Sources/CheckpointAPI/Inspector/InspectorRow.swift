@@ -17,6 +17,18 @@ struct ReadCheckpoint: Sendable {
         progress = GraphProgress(document)
     }
 
+    /// The nodes that its tasks sent something to (`Send`), which run after the next checkpoint.
+    ///
+    /// Needs its pending writes.
+    var sends: [String] {
+        tuple.pendingWrites.filter { $0.channel == .sendsChannel }.compactMap { write in
+            guard case .object(_, .arguments(let arguments)) = DecodedValue(type: write.type, bytes: write.bytes) else {
+                return nil
+            }
+            return arguments.first?.string
+        }
+    }
+
     var parentKey: CheckpointKey? {
         let key = tuple.checkpoint.key
         return tuple.checkpoint.parentID.map { CheckpointKey(thread: key.thread, namespace: key.namespace, id: $0) }
@@ -29,15 +41,21 @@ struct InspectorRow: Sendable {
     private let nodes: [String]
     private let next: [String]
 
-    /// `parent`: how far its parent's nodes had come; nil when there is none, or it is not there.
-    ///
-    /// `sends`: nodes that run next because they were sent something.
-    init(_ checkpoint: ReadCheckpoint, after parent: GraphProgress?, sends: [String] = []) {
+    /// `parent`: with its pending writes; nil when there is none, or it is not there.
+    init(_ checkpoint: ReadCheckpoint, after parent: ReadCheckpoint?) {
         self.checkpoint = checkpoint
         let isKnown = checkpoint.tuple.checkpoint.parentID == nil || parent != nil
-        nodes = isKnown ? checkpoint.progress.nodes(since: parent) : []
+        nodes = isKnown ? checkpoint.progress.nodes(since: parent?.progress) : []
         let isInput = checkpoint.metadata["source"]?.text == "input"
-        next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + sends
+        next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + (parent?.sends ?? [])
+    }
+
+    /// The checkpoint of the graph around this one that called it, as the metadata has it.
+    private var caller: JSONValue {
+        let namespace = checkpoint.tuple.checkpoint.key.namespace.text
+        guard !namespace.isEmpty else { return .null }
+        let outer = namespace.split(separator: "|", omittingEmptySubsequences: false).dropLast().joined(separator: "|")
+        return (checkpoint.metadata["parents"]?[outer]).stringOrNull
     }
 
     var json: JSONValue {
@@ -47,6 +65,7 @@ struct InspectorRow: Sendable {
             "checkpoint_ns": .string(JSONString(stored.key.namespace.text)),
             "checkpoint_id": .string(JSONString(stored.key.id.text)),
             "parent_checkpoint_id": stored.parentID.map { .string(JSONString($0.text)) } ?? .null,
+            "caller_checkpoint_id": caller,
             "ts": checkpoint.document["ts"].stringOrNull,
             "step": checkpoint.metadata["step"].numberOrNull,
             "source": checkpoint.metadata["source"].stringOrNull,

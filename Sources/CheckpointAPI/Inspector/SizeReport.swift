@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 
 /// What of a thread takes how much: by channel, and over its checkpoints.
 struct SizeReport: Sendable {
@@ -32,7 +33,8 @@ struct SizeReport: Sendable {
     private(set) var total = ThreadSizes.Size()
 
     /// A version belongs to the first checkpoint that names it, and writes to the one that they follow; what has none,
-    /// to the last point.
+    /// to the last point. A value that is in the document itself counts as its channel's, with its share of what the
+    /// document takes.
     init(_ sizes: ThreadSizes, _ named: NamedVersions) {
         let places = sizes.checkpoints.keys.map { ListOrder($0) }.sorted().map(\.place)
         let count = min(places.count, Self.mostPoints)
@@ -50,15 +52,23 @@ struct SizeReport: Sendable {
             points[number].size += size
             if let channel { points[number].channels[channel, default: .init()] += size }
         }
+        var versions: [Channel: ThreadSizes.Rows] = [:]
         for (place, size) in sizes.checkpoints {
-            documents += ThreadSizes.Rows(count: 1, size: size)
-            add(size, at: place)
+            var rest = size
+            for (name, bytes) in named.inline[place] ?? [:] {
+                let channel = Channel(namespace: place.namespace, name: name)
+                let share = size.share(min(bytes, rest.logical))
+                rest = rest.less(share)
+                versions[channel, default: .init()] += ThreadSizes.Rows(count: 1, size: share)
+                add(share, at: place, of: channel)
+            }
+            documents += ThreadSizes.Rows(count: 1, size: rest)
+            add(rest, at: place)
         }
         for (place, rows) in sizes.writes {
             writes += rows
             add(rows.size, at: place)
         }
-        var versions: [Channel: ThreadSizes.Rows] = [:]
         for (key, size) in sizes.blobs {
             let channel = Channel(namespace: key.namespace, name: key.version.channel)
             versions[channel, default: .init()] += ThreadSizes.Rows(count: 1, size: size)
@@ -72,10 +82,23 @@ struct SizeReport: Sendable {
     }
 }
 
-/// Where each version of a thread's channels is named first, and when its checkpoints were made.
+extension ThreadSizes.Size {
+    /// What so many of its logical bytes take.
+    fileprivate func share(_ bytes: Int) -> ThreadSizes.Size {
+        ThreadSizes.Size(logical: bytes, stored: logical == 0 ? 0 : stored * bytes / logical)
+    }
+
+    fileprivate func less(_ other: ThreadSizes.Size) -> ThreadSizes.Size {
+        ThreadSizes.Size(logical: logical - other.logical, stored: stored - other.stored)
+    }
+}
+
+/// Where each version of a thread's channels is named first, when its checkpoints were made, and what is in their documents.
 struct NamedVersions: Sendable {
     private(set) var origins: [ThreadOutline.BlobKey: CheckpointPlace] = [:]
     private(set) var times: [CheckpointPlace: String] = [:]
+    /// Bytes of the values that a document has itself, as JSON, by channel.
+    private(set) var inline: [CheckpointPlace: [Identifier: Int]] = [:]
 
     /// Documents that are read at once: a page may be some megabytes.
     private static let page = 100
@@ -95,6 +118,12 @@ struct NamedVersions: Sendable {
     private mutating func add(_ checkpoint: Checkpoint) {
         let place = CheckpointPlace(namespace: checkpoint.key.namespace, id: checkpoint.key.id)
         times[place] = NamespaceSummary.Step(id: place.id, document: checkpoint.document).time
+        // What is not JSON has none.
+        let values = (try? checkpoint.document.value)?["channel_values"]
+        for (name, value) in values.lastMembers {
+            guard let channel = name.string else { continue }
+            inline[place, default: [:]][Identifier(channel)] = value.text.bytes.count
+        }
         // What is not JSON names none.
         for version in (try? ChannelVersion.all(in: checkpoint.document)) ?? [] {
             origins[ThreadOutline.BlobKey(namespace: place.namespace, version: version)] = place

@@ -12,7 +12,8 @@ extension ResponseSchema {
         case .inspectorHistory: all([list("checkpoints", .inspectorRow)])
         case .inspectorRow:
             all([
-                text("checkpoint_ns"), text("checkpoint_id"), textOrNull("parent_checkpoint_id"), textOrNull("ts"),
+                text("checkpoint_ns"), text("checkpoint_id"), textOrNull("parent_checkpoint_id"),
+                textOrNull("caller_checkpoint_id"), textOrNull("ts"),
                 ("step", .nullable(["type": "number"], title: "Step")), textOrNull("source"), textOrNull("run_id"),
                 texts("nodes"), texts("next"), integer("writes"), integer("interrupts"), integer("errors"),
                 flag("resumed"),

@@ -12,6 +12,8 @@ package struct AuditRecord: Sendable {
         case deleteForRuns = "delete-for-runs"
         case prune
         case copyThread = "copy-thread"
+        /// A look at stored content in the inspector.
+        case inspect
         case export
         case keyCreated = "key-created"
         case keyRevoked = "key-revoked"

@@ -35,6 +35,7 @@ class Audited:
         self.path = directory / "audit.jsonl"
         self.keys = KeysFile(directory / "keys.json")
         self.key, self.reader = self.keys.create("acme", note="all"), self.keys.create("acme", scopes="read")
+        self.inspector = self.keys.create("acme", scopes="read,inspect")
         self.server = start_server(
             store, "--api-keys-file", str(self.keys.path), "--audit-log", str(self.path), *options
         )
@@ -74,6 +75,20 @@ def test_a_change_is_announced_and_closed(audited, name):
         assert record.get("thread_count", 0) == NAMED.get(name, 0)
         assert (thread in record.get("threads", [])) == (name in NAMED)
     assert audited.key not in audited.path.read_text()
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "difference"])
+def test_a_look_at_content_is_written_down(audited, name):
+    with Caller(audited.server, bearer(audited.key)) as caller:
+        fill(caller, "t")
+    with Caller(audited.server, bearer(audited.inspector)) as caller:
+        answer = caller.client.post(f"/inspector/{name}", json={"thread_id": "t"})
+        assert assert_status(answer, 200).json()["has_content"]
+        caller.client.post("/inspector/history", json={"thread_id": "t"})
+        caller.client.post("/inspector/sizes", json={"thread_id": "t"})
+    found = audited.records()
+    assert [(record["event"], record["outcome"]) for record in found] == [("inspect", "begun"), ("inspect", "done")]
+    assert all(record["threads"] == ["t"] for record in found)
 
 
 def test_what_changes_nothing_is_not_audited(audited):

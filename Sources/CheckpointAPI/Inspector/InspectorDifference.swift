@@ -39,7 +39,8 @@ extension Endpoint {
             ),
             body: InspectorDifferenceBody.schema,
             rules: rules,
-            uses: { .thread($0.threadID, .read) }
+            uses: { .thread($0.threadID, .read) },
+            audits: { _ in .inspect }
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
             var writer = JSONWriter()

@@ -11,6 +11,13 @@ package struct DecodingLimits: Sendable {
         self.depth = depth
         self.values = values
     }
+
+    /// The limits of one of several values that are decoded together: its share by bytes, at least a thousand values.
+    package func share(of bytes: Int, in total: Int) -> DecodingLimits {
+        guard total > bytes else { return self }
+        let share = Int(Double(values) * Double(bytes) / Double(total))
+        return DecodingLimits(depth: depth, values: max(1_000, share))
+    }
 }
 
 extension DecodedValue {

@@ -104,6 +104,25 @@ struct DecodingTests {
         #expect(json([0xDF, 0xFF, 0xFF, 0xFF, 0xFF, 1]).contains("it ends in the middle"))
     }
 
+    @Test("values that are decoded together share the limits by their bytes")
+    func shared() {
+        // 4,000 and 12,000 times null, of which 8,000 may be decoded.
+        let blobs: [(channel: String, type: String, bytes: [UInt8]?)] = [4_000, 12_000].map { count in
+            let head = [0xDC, UInt8(count >> 8), UInt8(count & 0xFF)]
+            return ("\(count)", "msgpack", head + [UInt8](repeating: 0xC0, count: count))
+        }
+        func lengths(_ values: Int) -> [Int] {
+            DecodedState(document: .null, blobs: blobs, limits: DecodingLimits(values: values)).entries
+                .sorted { $0.key.string?.count ?? 0 < $1.key.string?.count ?? 0 }
+                .map { if case .array(let elements) = $0.value { elements.count } else { 0 } }
+        }
+        #expect(lengths(20_000) == [4_000, 12_000])
+        // Itself, its elements, and what says how many are left out.
+        #expect(lengths(8_000).map { $0 / 10 } == [200, 599])
+        #expect(DecodingLimits(values: 100).share(of: 1, in: 1_000).values == 1_000)
+        #expect(DecodingLimits(values: 100).share(of: 7, in: 7).values == 100)
+    }
+
     @Test("damaged bytes are shown as something, and never end the program")
     func fuzz() {
         var generator = SeededGenerator(seed: testSeed("DecodingTests.fuzz"))

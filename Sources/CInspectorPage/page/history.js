@@ -94,7 +94,7 @@ async function showThread(main, route, signal) {
 /** The view of one thread, while it is on the page. */
 class ThreadView {
   constructor(main, thread, signal) {
-    Object.assign(this, { main, thread, signal, changed: new Set(), panelKey: "" });
+    Object.assign(this, { main, thread, signal, changed: new Set(), panelKey: "", away: "" });
     this.picture = new Picture(thread, { open: (row) => this.#open(row) });
     this.stop = new StopLine(thread, { open: (row) => this.#open(row), signal });
     this.figures = el("span", { class: "dim thread-figures" });
@@ -116,8 +116,8 @@ class ThreadView {
       this.panel);
     this.node = el("div", { class: "thread" },
       el("div", { class: "thread-top" },
-        el("div", { class: "row" }, el("h1", { class: "cut", title: thread.thread_id, text: visible(thread.thread_id) }),
-          this.live, this.figures, el("span", { class: "grow" }), this.actions),
+        el("div", { class: "row thread-line-top" }, el("h1", { class: "cut", title: thread.thread_id, text: visible(thread.thread_id) }),
+          this.live, this.figures, this.actions),
         this.stop.node),
       el("nav", { class: "tabs thread-tabs", "aria-label": "Views of the thread" }, this.tabs),
       this.note, this.split, this.sizes);
@@ -184,7 +184,7 @@ class ThreadView {
       const text = "This checkpoint is not there, or not any more.";
       this.#fill(this.panel, "gone", () => clear(this.panel, el("p", { class: "empty", text })));
     } else {
-      const text = "There is no checkpoint yet. The first one shows up here by itself.";
+      const text = "There is nothing to show: no checkpoint has this thread's id.";
       this.#fill(this.panel, "none", () => clear(this.panel, el("p", { class: "empty", text })));
     }
   }
@@ -210,7 +210,7 @@ class ThreadView {
       return (await get(`/threads/${encodeURIComponent(this.thread.thread_id)}`, this.signal)).json;
     } catch (failure) {
       if (failure.name === "AbortError") throw failure;
-      return null;
+      return failure.status === 404 ? null : this.thread.figures;
     }
   }
 
@@ -258,16 +258,22 @@ class ThreadView {
     const texts = [count(checkpoints, "checkpoint")];
     if (figures) texts.push(count(figures.writes, "write"), `${bytes(figures.bytes)} stored`);
     if (rows.length > 0) texts.push(`last ${when(rows[0].ts)}`);
-    this.figures.textContent = texts.join(" · ");
+    if (this.away === "" && rows.length === 0 && figures === null && !isComplete) return;
+    this.figures.className = `thread-figures ${this.away === "" ? "dim" : "away"}`;
+    this.figures.textContent = this.away === "" ? texts.join(" · ") : this.away;
+    this.figures.title = this.figures.textContent;
   }
 
   #follow() {
     const following = follow(this.thread.thread_id, {
-      state: (text) => {
-        const words = text === "live" ? "live" : text === "again" ? "connecting again" : "not live";
-        this.live.className = `chip live ${text === "live" ? "ok" : text === "again" ? "warn" : ""}`;
+      state: (state, sentence = "") => {
+        const [words, tone] = new Map([["live", ["live", "ok"]], ["again", ["connecting again", "warn"]]]).get(state) ?? ["not live", ""];
+        this.live.className = `chip live ${tone}`;
         this.live.textContent = words;
-        this.live.title = text === "live" || text === "again" ? "" : text;
+        this.live.title = sentence;
+        if (state === "again" && sentence !== "" && this.away === "") announce(sentence);
+        this.away = state === "again" ? sentence : "";
+        this.#showFigures();
       },
       event: (name, data) => this.#hear(name, data),
     });

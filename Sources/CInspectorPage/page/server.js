@@ -25,9 +25,21 @@ class ExactNumber {
   }
 }
 
-/** Reads JSON; numbers that would change become an ExactNumber. */
+/** What may be a number that changes: one with a point or an exponent, of 16 digits or more, or -0. In texts it may find more. */
+const fragileNumber = /(?:^|[[:,])\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{16,}|-0)/g;
+
+/** Whether JavaScript would write a number of the JSON otherwise than it is; now and then true although none is. */
+function hasExactNumbers(text) {
+  fragileNumber.lastIndex = 0;
+  for (let found = fragileNumber.exec(text); found; found = fragileNumber.exec(text)) {
+    if (String(Number(found[1])) !== found[1]) return true;
+  }
+  return false;
+}
+
+/** Reads JSON; numbers that would change become an ExactNumber. The way that keeps them is slow, so it is taken when there are any. */
 function parseExactly(text) {
-  if (!/(?:^|[[:,\s])(?:-?\d+[.eE]|-?\d{16}|-0)/.test(text)) return JSON.parse(text);
+  if (!hasExactNumbers(text)) return JSON.parse(text);
   return JSON.parse(text, (_, value, context) => {
     if (typeof value !== "number" || context?.source === undefined || String(value) === context.source) return value;
     return new ExactNumber(context.source);
@@ -101,6 +113,12 @@ async function send(method, path, body, signal, more = {}) {
   }
 }
 
+/** What a page that goes on asking says of a failure. */
+function awaySentence(failure) {
+  const what = failure.status === 0 ? "The server cannot be reached." : failure.message;
+  return `${what} This page asks again by itself.`;
+}
+
 /** What an answer that is no success says, as a Failure. */
 async function failureOf(response) {
   let detail = "";
@@ -157,19 +175,20 @@ function sleep(milliseconds, signal) {
 }
 
 /**
- * Follows what is committed to a thread: event(name, data) for each event; state("live"), state("again") while the
- * connection is away, or state(sentence) when the thread cannot be followed. Goes on where it was after a break.
+ * Follows what is committed to a thread: event(name, data) for each event; state("live"), state("again", sentence) while
+ * the connection is away, or state("no", sentence) when the thread cannot be followed. Goes on where it was after a break.
  */
 function follow(threadID, { event, state }) {
   const control = new AbortController();
   (async () => {
     let last = null;
     for (let breaks = 0; !control.signal.aborted; breaks++) {
+      let sentence = "";
       try {
         const more = { accept: "text/event-stream", ...(last === null ? {} : { "last-event-id": last }) };
         const response = await send("GET", `/threads/${encodeURIComponent(threadID)}/events`, undefined, control.signal, more);
         if (response.status >= 400 && response.status < 500 && response.status !== 429) {
-          state((await failureOf(response)).message);
+          state("no", (await failureOf(response)).message);
           return;
         }
         if (!response.ok) throw await failureOf(response);
@@ -181,11 +200,12 @@ function follow(threadID, { event, state }) {
         }
       } catch (error) {
         if (control.signal.aborted) return;
-        if (!(error instanceof Failure) && error.name !== "TypeError") console.error(error);
+        if (error instanceof Failure) sentence = awaySentence(error);
+        else if (error.name !== "TypeError") console.error(error);
       }
       if (control.signal.aborted) return;
-      state("again");
-      await sleep(Math.min(15_000, 1_000 * 2 ** Math.min(breaks, 4)), control.signal);
+      state("again", sentence);
+      await sleep(Math.min(5_000, 1_000 * 2 ** Math.min(breaks, 3)), control.signal);
     }
   })();
   return { end: () => control.abort() };

@@ -6,7 +6,7 @@ function openStops(thread, rows = thread.rows) {
 /** Why a thread stopped where it is: {tone, lead, kind, row}; without reading any content. */
 function whyStopped(thread) {
   const head = thread.head;
-  if (!head) return { kind: "nothing", tone: "", lead: "Nothing is stored in this thread.", row: null };
+  if (!head) return { kind: "nothing", tone: "", lead: "There is no thread with this id. When a program writes to it, it shows up here by itself.", row: null };
   const near = thread.rows.slice(0, thread.rows.indexOf(head) + 50);
   const stops = openStops(thread, near).filter((row) => row === head || row.checkpoint_ns !== "");
   const stop = stops.includes(head) ? head : head.next.length > 0 ? stops[0] : undefined;

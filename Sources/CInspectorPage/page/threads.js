@@ -19,7 +19,7 @@ async function showThreads(main, _, signal) {
 /** The list of threads, while it is on the page. */
 class ThreadsView {
   constructor(main, signal) {
-    Object.assign(this, { main, signal, byID: new Map(), list: [], fresh: new Map(), isWhole: false });
+    Object.assign(this, { main, signal, byID: new Map(), list: [], fresh: new Map(), isWhole: false, away: "", turn: 0 });
     this.find = el("input", {
       class: "field mono find", type: "search", placeholder: "Find by a part of the id", "aria-label": "Find threads by a part of the id",
       spellcheck: "false", value: threadsLook.find, on: { input: () => { threadsLook.find = this.find.value; this.#order(); } },
@@ -40,7 +40,7 @@ class ThreadsView {
     });
     this.empty = el("div", { class: "empty", hidden: true });
     this.node = el("div", { class: "threads" },
-      el("div", { class: "row" }, el("h1", { text: "Threads" }), this.find, this.sort, this.figures, this.live),
+      el("div", { class: "row" }, el("h1", { text: "Threads" }), this.find, this.sort, this.figures, this.live, actionsFor(null)),
       el("div", { class: "panel threads-frame" },
         el("div", { class: "threads-head", role: "group", "aria-label": "Sort threads" }, this.heads), this.frame, this.empty));
   }
@@ -50,7 +50,10 @@ class ThreadsView {
     clear(this.main, this.node);
     this.signal.addEventListener("abort", () => this.windowed.end(), { once: true });
     this.#showOrder();
+    let known = null;
     try {
+      // Asked before the list is read, so that nothing that changes meanwhile is missed.
+      known = await this.#readHeads().catch(() => null);
       await this.#readAll();
     } catch (failure) {
       if (this.signal.aborted) return;
@@ -60,7 +63,14 @@ class ThreadsView {
       }
       throw failure;
     }
-    this.#watch();
+    this.#watch(known?.heads ?? new Map());
+  }
+
+  /** The newest checkpoint of each thread that changed last, and the oldest id that a thread would be found with. */
+  async #readHeads() {
+    const { json } = await post("/checkpoints/list", { across_threads: true, limit: 50 }, this.signal);
+    const tuples = Array.isArray(json) ? json : json?.checkpoints ?? [];
+    return { heads: listedHeads(tuples), oldest: tuples.length < 50 ? "" : tuples.at(-1).checkpoint_id };
   }
 
   async #readAll() {
@@ -121,10 +131,15 @@ class ThreadsView {
     list.sort((a, b) => (a.place < b.place ? -sign : a.place > b.place ? sign : a.thread_id < b.thread_id ? -1 : 1));
     this.list = list;
     this.windowed.update({ count: list.length });
-    const whole = count(all.length, "thread");
-    const figures = wanted === "" ? whole : `${grouped(list.length)} of ${whole}`;
-    this.figures.textContent = this.isWhole ? figures : `${figures} so far, reading more…`;
+    this.#showFigures();
     this.#showEmpty(all.length, list.length, find.trim());
+  }
+
+  #showFigures() {
+    const whole = count(this.byID.size, "thread");
+    const figures = threadsLook.find.trim() === "" ? whole : `${grouped(this.list.length)} of ${whole}`;
+    this.figures.className = this.away === "" ? "dim grow" : "away grow";
+    this.figures.textContent = this.away !== "" ? this.away : this.isWhole ? figures : `${figures} so far, reading more…`;
   }
 
   #showEmpty(all, found, find) {
@@ -153,29 +168,43 @@ class ThreadsView {
     return el("div", { class: `thread-line${isFresh ? " is-fresh" : ""}` }, figures, el("span", { class: "thread-short dim small", "aria-hidden": "true", text: short }));
   }
 
-  /** Asks every three seconds, while the page is in sight, which checkpoints are new. */
-  async #watch() {
-    let known = null;
+  /** Asks every three seconds, while the page is in sight, which checkpoints are new; `known` are those of before. */
+  async #watch(known) {
     for (; !this.signal.aborted; await sleep(3_000, this.signal)) {
       if (document.hidden) continue;
       try {
-        const { json } = await post("/checkpoints/list", { across_threads: true, limit: 50 }, this.signal);
-        const newest = new Map(listedHeads(json));
+        const { heads, oldest } = await this.#readHeads();
         this.#sayLive("live", "ok");
-        const isChanged = ([thread, id]) => (known === null ? !this.byID.has(thread) : known.get(thread) !== id);
-        const changed = [...newest].filter(isChanged).map(([thread]) => thread);
-        const atWork = [...newest.keys()].filter((id) => !changed.includes(id) && this.#isAtWork(id)).slice(0, 10);
-        known = new Map([...(known ?? []), ...newest]);
-        await this.#readAgain(changed, atWork);
+        const changed = [...heads].filter(([thread, id]) => known.get(thread) !== id || !this.byID.has(thread)).map(([thread]) => thread);
+        const gone = [...known].filter(([thread, id]) => id >= oldest && !heads.has(thread)).map(([thread]) => thread);
+        const atWork = [...heads.keys()].filter((id) => this.#isAtWork(id)).slice(0, 10);
+        await this.#readAgain(new Set(changed), [...gone, ...atWork, ...this.#someInSight()]);
+        known = new Map([...known, ...heads]);
+        for (const thread of gone) known.delete(thread);
       } catch (failure) {
         if (this.signal.aborted) return;
-        this.#sayLive(failure.status === 403 ? "not live" : "connecting again", failure.status === 403 ? "" : "warn", failure.message);
-        if (failure.status === 403) return;
+        const isOver = failure.status === 403;
+        this.#sayLive(isOver ? "not live" : "connecting again", isOver ? "" : "warn", isOver ? failure.message : awaySentence(failure));
+        if (isOver) return;
       }
     }
   }
 
+  /** Two of the threads in sight, others each time: what is pruned or deleted may not show in what is newest. */
+  #someInSight() {
+    const [from, rows] = [this.frame.scrollTop, this.frame.clientHeight].map((height) => Math.floor(height / this.rowHeight));
+    const inSight = this.list.slice(from, from + rows + 1);
+    this.turn += 2;
+    return [this.turn, this.turn + 1].map((at) => inSight[at % inSight.length]?.thread_id).filter((id) => id !== undefined);
+  }
+
+  /** Says whether the list is live; a failure that lasts stands in the place of the figures. */
   #sayLive(text, tone, title = "") {
+    const away = tone === "warn" ? title : "";
+    if (away !== this.away) {
+      this.away = away;
+      this.#showFigures();
+    }
     if (this.live.textContent === text && !this.live.classList.contains("is-new")) return;
     this.live.className = `chip live ${tone}`;
     this.live.textContent = text;
@@ -188,12 +217,13 @@ class ThreadsView {
   }
 
   async #readAgain(changed, others) {
-    if (changed.length + others.length === 0) return;
-    for (const id of [...changed, ...others]) {
+    const all = new Set([...changed, ...others]);
+    if (all.size === 0) return;
+    for (const id of all) {
       try {
-        const { json } = await get(`/threads/${encodeURIComponent(id)}`, this.signal);
+        const { json } = await get(threadPath(id), this.signal);
         this.#take(json);
-        if (changed.includes(id)) this.fresh.set(id, performance.now());
+        if (changed.has(id)) this.fresh.set(id, performance.now());
       } catch (failure) {
         if (failure.status !== 404) throw failure;
         this.byID.delete(id);
@@ -203,10 +233,10 @@ class ThreadsView {
   }
 }
 
-/** Thread and newest checkpoint of each thread in an answer of list. */
-function listedHeads(answer) {
+/** Thread and newest checkpoint of each thread in an answer of list, the newest first. */
+function listedHeads(tuples) {
   const found = new Map();
-  for (const tuple of Array.isArray(answer) ? answer : answer?.checkpoints ?? []) {
+  for (const tuple of tuples) {
     if (!found.has(tuple.thread_id)) found.set(tuple.thread_id, tuple.checkpoint_id);
   }
   return found;

@@ -4,7 +4,8 @@ import Serde
 
 /// The channels of a checkpoint, with what is known of each, and what tasks wrote after it.
 ///
-/// Values are decoded with the limits of `DecodingLimits`; nothing is made from the names of types.
+/// Values are decoded with the limits of `DecodingLimits`, for all channels together; nothing is made from the names of
+/// types.
 struct InspectedState: Sendable {
     struct Channel: Sendable {
         let name: JSONString
@@ -97,7 +98,10 @@ extension ChannelHistory {
             case .value(let text)?: (try? text.value).map { DecodedValue($0) } ?? .null  // what is not JSON is nothing
             case nil: .null
             }
-        let added = writes.map { DecodedValue(type: $0.type, bytes: $0.bytes) }
+        let limits = DecodingLimits()
+        let added = writes.map { write in
+            DecodedValue(type: write.type, bytes: write.bytes, limits: limits.share(of: write.bytes.count, in: bytes))
+        }
         return .object(
             type: "delta channel",
             .fields([

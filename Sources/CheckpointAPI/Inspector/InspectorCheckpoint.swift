@@ -82,6 +82,7 @@ private struct ShownCheckpoint {
     private let parentVersions: [JSONString: JSONValue]
     private let state: InspectedState
     private let row: InspectorRow
+    private let writtenBytes: Int
     /// Whether its caller may see what is stored, and not only how much.
     private let hasContent: Bool
 
@@ -90,6 +91,7 @@ private struct ShownCheckpoint {
         state = inspected.state
         row = InspectorRow(checkpoint, after: parent)
         parentVersions = (parent?.document["channel_versions"]).lastMembers
+        writtenBytes = checkpoint.tuple.pendingWrites.reduce(0) { $0 + $1.bytes.count }
         self.hasContent = hasContent
     }
 
@@ -145,7 +147,8 @@ private struct ShownCheckpoint {
             ("type", write.type.map { .string(JSONString($0)) } ?? .null),
             ("bytes", .count(write.bytes.count)),
         ]
-        return object(members, "value") { DecodedValue(type: write.type, bytes: write.bytes).json }
+        let limits = DecodingLimits().share(of: write.bytes.count, in: writtenBytes)
+        return object(members, "value") { DecodedValue(type: write.type, bytes: write.bytes, limits: limits).json }
     }
 }
 

@@ -274,7 +274,7 @@ def test_events_are_told_to_slow_readers_as_far_as_they_read(start_server, threa
     with Follower(server, thread_id) as quick:
         with connect(server.port) as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            slow.sendall(head("GET", f"/threads/{thread_id}/events", {"host": "h"}))
+            slow.sendall(head("GET", f"/threads/{thread_id}/events", {"host": "localhost"}))
             assert b"200 OK" in slow.recv(64)
             agent = Agent(server, thread_id)
             for number in range(900):

@@ -123,6 +123,7 @@ package func buildInterface(
         router.addMiddleware {
             RequestLogMiddleware(log: log)
             ErrorMiddleware(log: log)
+            BrowserMiddleware(access, endpoints)
             AccessMiddleware(access, endpoints)
             RoutingMiddleware(endpoints)
         }
@@ -130,6 +131,7 @@ package func buildInterface(
         router.addMiddleware {
             RequestLogMiddleware(log: log)
             ErrorMiddleware(log: log)
+            BrowserMiddleware(access, endpoints)
             RoutingMiddleware(endpoints)
         }
     }

@@ -44,7 +44,12 @@ struct Server {
             // For libraries that look for a tracer there; what is traced here is given its own.
             if let traces { InstrumentationSystem.bootstrap(traces.tracer) }
             let access = try await ServerAccess(
-                configuration.access, metrics: metrics, tracer: traces?.tracer, logger: logger)
+                configuration.access,
+                isOnLoopback: configuration.exposure.isLoopback,
+                metrics: metrics,
+                tracer: traces?.tracer,
+                logger: logger
+            )
             do {
                 try await serve(store, access, policies, traces)
             } catch {

@@ -20,6 +20,7 @@ struct ServerAccess {
     init(
         _ configuration: AccessConfiguration,
         writesAudit: Bool = true,
+        isOnLoopback: Bool = false,
         metrics: ServerMetrics = ServerMetrics(version: Version.current),
         tracer: OTLPTracer? = nil,
         logger: Logger
@@ -61,6 +62,7 @@ struct ServerAccess {
             rates: rate > 0 ? TokenBuckets(perSecond: rate, burst: 2 * rate) : nil,
             audit: audit,
             isBehindProxy: configuration.isBehindProxy,
+            isOnLoopback: isOnLoopback,
             metrics: metrics.access
         )
         metrics.show(control)

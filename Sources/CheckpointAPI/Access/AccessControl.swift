@@ -19,6 +19,8 @@ package struct AccessControl: Sendable {
     let audit: AuditLog
     /// A proxy in front ends TLS: it is believed who the client is.
     let isBehindProxy: Bool
+    /// Only this machine reaches the server.
+    let isOnLoopback: Bool
     private let metrics: AccessMetrics?
 
     package init(
@@ -27,6 +29,7 @@ package struct AccessControl: Sendable {
         rates: TokenBuckets<Principal.Caller>? = nil,
         audit: AuditLog,
         isBehindProxy: Bool = false,
+        isOnLoopback: Bool = false,
         metrics: AccessMetrics? = nil
     ) {
         self.authenticator = authenticator
@@ -34,6 +37,7 @@ package struct AccessControl: Sendable {
         self.rates = rates
         self.audit = audit
         self.isBehindProxy = isBehindProxy
+        self.isOnLoopback = isOnLoopback
         self.metrics = metrics
     }
 

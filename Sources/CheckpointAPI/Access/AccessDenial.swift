@@ -5,7 +5,7 @@ import Hummingbird
 import JSON
 import NIOCore
 
-/// An authenticated caller wants what it may not.
+/// A caller wants what it may not.
 struct AccessDenial: Error {
     let status: HTTPResponse.Status
     /// What the client is told.
@@ -37,6 +37,23 @@ struct AccessDenial: Error {
     /// A call over all threads by a caller who has only some.
     static func span(_ sentence: String) -> AccessDenial {
         AccessDenial(sentence + "; name the threads instead", reason: "a call over all threads of the tenant")
+    }
+
+    static func browser(_ refusal: BrowserRule.Refusal) -> AccessDenial {
+        switch refusal {
+        case .page:
+            AccessDenial(
+                "Pages of other sites may not use this server; open its own page instead, and let a proxy in front pass "
+                    + "the header Host on as it came",
+                reason: "a page of another site"
+            )
+        case .name:
+            AccessDenial(
+                "Without authentication a browser may use this server by its address or as localhost, not by another "
+                    + "name; open http://127.0.0.1:PORT, or give the server --api-keys-file",
+                reason: "a browser, under a name that may be anybody's"
+            )
+        }
     }
 
     private init(_ detail: String, reason: String, thread: Identifier? = nil) {

@@ -60,7 +60,7 @@ package struct DirectCalls: Sendable {
         guard
             let path = head.path, let call = calls[path], body.readableBytes > 0,
             principal.providerPrincipal == nil,  // the provider is asked in a task
-            head.headerFields.value(of: .contentType) == "application/json"
+            head.isPlainJSON  // what a page sends is looked at more closely
         else { return false }
         let entry = log.begin(head, since: request.start)
         @Sendable func end(_ result: Result<CallAnswer, any Error>) {

@@ -46,7 +46,7 @@ package enum MetricNames {
     )
     static let accessDenials = MetricName(
         "milepost_access_denials_total", .counter,
-        "Requests of known callers for what they may not do."
+        "Requests for what their callers may not do, and of pages of other sites."
     )
     private static let access = [authenticationFailures, accessDenials]
 

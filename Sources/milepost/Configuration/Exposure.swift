@@ -34,7 +34,7 @@ struct Exposure {
     }
 
     /// Whether `host` means this machine alone, whatever a resolver says.
-    private var isLoopback: Bool {
+    var isLoopback: Bool {
         if host == "localhost" { return true }
         var four = in_addr()
         if inet_pton(AF_INET, host, &four) == 1 { return UInt32(bigEndian: four.s_addr) >> 24 == 127 }

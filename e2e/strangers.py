@@ -186,7 +186,6 @@ CASES = [
         (PUT, f"/threads/{p.thread}/retention", {"pin": ["c3"]}),
         get(f"/threads/{p.thread}/retention"), call("delete-thread", thread_id=p.thread),
     ], True),
-    Case("inspector, caller", (GET, "/inspector/caller"), lambda p: [get("/inspector/caller")]),
     Case("inspector, history", (POST, "/inspector/history"), lambda p: [
         inspect("history", thread_id=p.thread), inspect("history", thread_id=p.thread, after=cursor("c3", p.thread, "")),
     ], True),

@@ -103,8 +103,7 @@ def test_every_endpoint_has_a_case(shared):
     with Caller(shared.server) as caller:
         document = assert_status(caller.get("/openapi.json"), 200).json()
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    # Its answer does not end: test_events_servers.py has its case.
-    # The first never ends by itself (test_events.py), the other is about the caller.
+    # The answer of one does not end: test_events_servers.py has its case. The other is about the caller.
     others = {("GET", "/threads/{thread_id}/events"), ("GET", "/inspector/caller")}
     assert served - others == {case.endpoint for case in CASES}
 

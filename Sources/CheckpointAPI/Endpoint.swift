@@ -18,7 +18,7 @@ package struct Endpoint: Sendable {
     package let scope: Scope?
     /// Nil for what the OpenAPI document leaves out: itself and the health checks.
     let operation: OpenAPIOperation?
-    let handle: Handle
+    private(set) var handle: Handle
     /// The same for a body at hand and a caller without a task, where the store can.
     let direct: Direct<ByteBuffer>?
 
@@ -124,6 +124,21 @@ package struct Endpoint: Sendable {
             }
             direct(body, principal, answer)
         }
+    }
+}
+
+extension Endpoint {
+    /// The same, with an answer that no browser keeps or takes for a document.
+    var uncached: Endpoint {
+        var copy = self
+        let handle = self.handle
+        copy.handle = { request, context, reservation in
+            var response = try await handle(request, context, &reservation)
+            response.headers[.cacheControl] = "no-store"
+            response.headers[.xContentTypeOptions] = "nosniff"
+            return response
+        }
+        return copy
     }
 }
 

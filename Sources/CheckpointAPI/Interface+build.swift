@@ -26,13 +26,14 @@ func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
 
 /// What the inspector's page asks for.
 private func makeInspectorEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
-    [
+    let endpoints: [Endpoint] = [
         .inspectorCaller(rules),
         .inspectorHistory(store, rules),
         .inspectorCheckpoint(store, rules),
         .inspectorDifference(store, rules),
         .inspectorSizes(store, rules),
     ]
+    return endpoints.map(\.uncached)
 }
 
 /// The HTTP interface over one store.

@@ -60,6 +60,7 @@ struct InspectorTests {
     func caller() async throws {
         try await APIClient.run { client in
             let answer = try await client.send(.get, "/inspector/caller")
+            #expect(answer["cache-control"] == "no-store" && answer["x-content-type-options"] == "nosniff")
             let scopes = #""scopes":["read","write","delete","admin","inspect"]"#
             #expect(
                 answer.body.hasSuffix(

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("No plaintext", .timeLimit(.minutes(2)))
+@Suite("No plaintext", .timeLimit(.minutes(5)))
 struct NoPlaintextTests {
     private let secret = "the-eagle-has-landed"
 

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// How much each row of a thread is for, and how much it takes.
-@Suite("Sizes", .timeLimit(.minutes(2)))
+@Suite("Sizes", .timeLimit(.minutes(5)))
 struct SizesConformance {
     private static let thread = ThreadKey("t1", tenant: Tenant(name: "x"))
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Transfer
 
-@Suite("Export and import", .timeLimit(.minutes(2)))
+@Suite("Export and import", .timeLimit(.minutes(5)))
 struct TransferTests {
     @Test("a store comes back whole, whatever the frames are", arguments: [1, 700, 5_000, 4 << 20])
     func roundTrip(frameBytes: Int) async throws {

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Streams of events over real sockets.
-@Suite("Events", .timeLimit(.minutes(2)))
+@Suite("Events", .timeLimit(.minutes(5)))
 struct EventStreamTests {
     /// One who follows, as bytes on a socket.
     private struct Follower {

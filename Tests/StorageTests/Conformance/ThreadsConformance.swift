@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What is done with whole threads, and what depends on who was there first.
-@Suite("Threads", .timeLimit(.minutes(2)))
+@Suite("Threads", .timeLimit(.minutes(5)))
 struct ThreadsConformance {
     @Test("of those who expect the same head one stores, and the others learn who", arguments: Backend.allCases)
     func race(_ backend: Backend) async throws {

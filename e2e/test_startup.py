@@ -351,12 +351,12 @@ def forget_pages(path):
 def test_memory_at_rest(start_server, sqlite_store):
     """What only starting needed has been given back by the time it listens.
 
-    It comes to 19 to 22 MB, of which 13 to 16 are pages of the program's file, which the system takes back when it needs them.
+    It comes to 19 to 26 MB, of which 13 to 20 are pages of the program's file, which the system takes back when it needs them.
     A file that was only just linked is in memory in large pieces, and a touch of one counts all of it: up to 40 MB.
     """
     forget_pages(binary_path())
     server = start_server(sqlite_store)
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     resident, own = (int(re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)[1]) for name in ("VmRSS", "RssAnon"))
-    assert resident < 25_000, f"{resident} kB"
+    assert resident < 30_000, f"{resident} kB"
     assert own < 7_000, f"{own} kB of its own"

@@ -24,7 +24,7 @@ func makeEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
     ]
 }
 
-/// What the inspector's page asks for.
+/// The inspector's page, and what it asks for.
 private func makeInspectorEndpoints(store: some ThreadStore, rules: CallRules) -> [Endpoint] {
     let endpoints: [Endpoint] = [
         .inspectorCaller(rules),
@@ -33,7 +33,7 @@ private func makeInspectorEndpoints(store: some ThreadStore, rules: CallRules) -
         .inspectorDifference(store, rules),
         .inspectorSizes(store, rules),
     ]
-    return endpoints.map(\.uncached)
+    return endpoints.map(\.uncached) + [.inspectorPage()]
 }
 
 /// The HTTP interface over one store.
@@ -113,7 +113,6 @@ package func buildInterface(
         + (hasInspector ? makeInspectorEndpoints(store: store, rules: rules) : [])
     let endpoints =
         calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
-        + (hasInspector ? [.inspectorPage()] : [])
         + (observation.metrics.map { [.metrics($0)] } ?? [])
     let log = RequestLog(logger: logger, calls: endpoints, observation)
     let budget = BodyBudget(limit: limits.inFlightBytes)

@@ -9,7 +9,7 @@ package enum LangGraphChannel {
     static let branch = "branch:to:"
 
     package static func isInner(_ name: JSONString) -> Bool {
-        name.wtf8.starts(with: "__".utf8) || name.wtf8.starts(with: "branch:".utf8)
+        ["__", "branch:", "join:"].contains { name.wtf8.starts(with: $0.utf8) }
     }
 
     /// The graph's own channels before LangGraph's, each in the order of their names' bytes.
@@ -23,5 +23,11 @@ package enum LangGraphChannel {
     package static func node(ofTaskPath path: String) -> String? {
         let pulled = "~__pregel_pull, "
         return path.hasPrefix(pulled) ? String(path.dropFirst(pulled.count)) : nil
+    }
+
+    /// Which of a checkpoint's sends a pending write's task ran, as its task path says; nil for any other task.
+    package static func send(ofTaskPath path: String) -> Int? {
+        let pushed = "~__pregel_push, "
+        return path.hasPrefix(pushed) ? Int(path.dropFirst(pushed.count).prefix { $0 != "," }) : nil
     }
 }

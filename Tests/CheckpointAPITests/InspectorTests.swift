@@ -95,6 +95,12 @@ struct InspectorTests {
             #expect(try await client.post("put-writes", writes).status == 204)
             let second = #"{"thread_id":"t","checkpoint_id":"c2","parent_checkpoint_id":"c1","checkpoint":{}}"#
             #expect(try await client.post("put", second).status == 200)
+            let task = write.replacing("__pregel_tasks", with: "a").replacing(
+                "}", with: #","task_path":"~__pregel_push, 0000000000, 0000000000"}"#)
+            let sent = #"{"thread_id":"t","checkpoint_id":"c2","writes":[\#(task)]}"#
+            #expect(try await client.post("put-writes", sent).status == 204)
+            let shown = try await client.inspect("checkpoint", #"{"thread_id":"t","checkpoint_id":"c2"}"#).body
+            #expect(shown.contains(#""node":"n","idx":0,"channel":"a""#))
             let inner =
                 #"{"thread_id":"t","checkpoint_id":"c3","checkpoint_ns":"a:1|b:2","checkpoint":{},"#
                 + #""metadata":{"parents":{"":"c2","a:1":"c9"}}}"#

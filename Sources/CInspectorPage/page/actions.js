@@ -166,11 +166,12 @@ function openFork(threadID, row) {
     const submit = el("button", { class: "button primary", type: "submit", text: "Copy the thread" });
     const buttons = dialogButtons(closeButton(close), submit);
     const form = el("form", { class: "stack" },
-      el("p", {}, "This copies the whole thread, with its history and under the same checkpoint ids, to a new id. ",
-        "The thread itself stays as it is. Running the copy with this checkpoint's id then forks from here:"),
+      el("p", {}, "A fork is a copy of the whole thread under a new id, with its history and the same checkpoint ids. This thread stays as it is."),
       isInner ? el("p", { class: "sentence warn" }, "This checkpoint is one of a subgraph. ",
         "A graph goes on from its own checkpoints: choose the one of the graph around it.") : null,
-      el("label", { for: "fork-id", text: "Id of the new thread" }), field, snippet, says, buttons);
+      el("label", { for: "fork-id", text: "Id of the new thread" }), field,
+      el("p", {}, "Once it is copied, this runs it from here, ", el("strong", { text: cutText(titleOf(row), 0, 80) }),
+        row.step === null || row.step === undefined ? "" : ` at step ${row.step}`, ", and leaves aside what came after:"), snippet, says, buttons);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       act(submit, says, async () => {
@@ -227,8 +228,8 @@ function openPrune(threadID) {
       soon();
     });
     const form = el("form", { class: "stack" },
-      el("p", {}, "Older checkpoints go for good. Each namespace keeps its newest ones, and what they need of older ones: ",
-        "open interrupts and delta channels stay as they are."),
+      el("p", {}, "Older checkpoints go for good. The graph itself and each run of a subgraph (a namespace) keep their newest ones, ",
+        "and what those need of older ones: open interrupts and delta channels stay as they are."),
       el("label", { class: "row", for: "prune-keep" }, "Keep the newest", field, "checkpoints of each namespace"), words, says,
       dialogButtons(closeButton(close), submit));
     form.addEventListener("submit", (event) => {

@@ -23,6 +23,12 @@ function nextOf(row) {
   return (row.next ?? []).filter((name) => name !== "" && name !== "__end__").map((name) => (name === "__start__" ? "start" : name));
 }
 
+/** The node of a write as words; the one that runs next when the write does not name it and there is no other. */
+function nodeOf(write, row) {
+  const names = new Set(typeof write.node === "string" ? [write.node] : nextOf(row));
+  return names.size === 1 ? ["node ", namesList([...names])] : ["a node"];
+}
+
 /** The name of a subgraph's node in a namespace, without the ids. */
 function namespaceName(ns) {
   return ns === "" ? "(root)" : ns.split("|").map((part) => part.split(":")[0]).join(" › ");
@@ -34,7 +40,9 @@ function whatHappened(found) {
   const changed = channels.filter((one) => one.is_changed && !one.is_inner).map((one) => one.channel);
   const nodes = (row.nodes ?? []).filter((name) => !name.startsWith("__"));
   const wrote = changed.length > 0 ? ["wrote ", namesList(changed)] : ["changed no channel"];
-  const next = nextOf(row);
+  // The documents do not tell of every node that waits (of one after several others, for one): its writes may.
+  const atWork = [...new Set(found.writes.map((write) => write.node).filter((name) => typeof name === "string" && name !== "" && !name.startsWith("__")))];
+  const next = timesEach(nextOf(row).length > 0 ? nextOf(row) : atWork);
   let begin;
   if (row.source === "input") begin = ["A run began with new input", changed.length > 0 ? [": it ", wrote] : null];
   else if (row.source === "fork") begin = ["A copy was made here to go on from; it ", wrote];
@@ -43,7 +51,7 @@ function whatHappened(found) {
   } else if (nodes.length > 0) begin = [nodes.length > 1 ? "Nodes " : "Node ", namesList(nodes), " ran and ", wrote];
   else if (row.step === 0) begin = ["The input was taken over; this ", wrote];
   else begin = ["A step ran and ", wrote];
-  return [begin, next.length > 0 ? ["; next: ", namesList(next), "."] : ". Nothing is left to run."];
+  return [begin, next.length > 0 ? ["; next: ", namesList(next), "."] : found.writes.length > 0 ? "." : ". Nothing is left to run."];
 }
 
 /** The text of an error that was written for a task. */
@@ -60,7 +68,7 @@ function errorNote(found, threadID) {
   if (errors.length === 0) return null;
   return el("section", { class: "asked bad", "aria-label": "Errors" },
     errors.map((write) => el("div", {},
-      el("p", { class: "asked-title" }, "The run stopped here: node ", namesList([write.node ?? "?"]), " failed."),
+      el("p", { class: "asked-title" }, "The run stopped here: ", nodeOf(write, found.row), " failed."),
       write.value === undefined ? null : el("div", { class: "asked-value mono" }, longText(errorText(write.value))))),
     el("p", {}, "What the other tasks of this step wrote is kept. When the cause is gone, this goes on from here:"),
     codeBox(pythonConfig(threadID, null) + "graph.invoke(None, config)\n"));
@@ -103,8 +111,8 @@ function interruptNote(found, threadID) {
   if (asked.length === 0) return null;
   const answers = answersTo(asked, found.writes);
   const isOpen = !found.row.resumed;
-  const title = (one) => (isOpen ? ["The run waits here: node ", namesList([one.node ?? "?"]), " asks"]
-    : ["Node ", namesList([one.node ?? "?"]), " asked here, and the run went on"]);
+  const title = (one) => (isOpen ? ["The run waits here: ", nodeOf(one, found.row), " asks"]
+    : ["Here ", nodeOf(one, found.row), " asked, and the run went on"]);
   const questions = asked.map((one) => el("div", {}, el("p", { class: "asked-title" }, title(one), one.value === undefined ? "." : ":"), questionView(one.value)));
   const answered = answers.map((value) => valueTree(value, { name: "answer", path: "answer", open: true }));
   const byID = `Command(resume={\n${asked.map((one) => `    ${pythonText(one.id ?? "")}: "your answer to ${asked.indexOf(one) + 1}",\n`).join("")}})`;
@@ -129,7 +137,7 @@ async function stopNote(found, thread, signal) {
     return el("p", { class: "sentence warn" }, "The run waits in the subgraph ",
       el("a", { href: checkpointAddress(thread.thread_id, inner), text: namespaceName(inner.checkpoint_ns) }), ".");
   }
-  return el("p", { class: "sentence" }, namesList(nextOf(row)),
+  return el("p", { class: "sentence" }, namesList(timesEach(nextOf(row))),
     " has not finished, and there is no error and no question: it is at work, a breakpoint holds it, or its program has ended.");
 }
 

@@ -111,7 +111,7 @@ class ThreadView {
     this.split = el("div", { class: "thread-split" },
       el("section", { class: "picture", "aria-label": "The picture of the thread" },
         el("div", { class: "picture-tools" },
-          el("label", { class: "row" }, only, "Only interrupts and errors"), this.progress, el("span", { class: "grow" }), end),
+          el("label", { class: "row" }, only, "Only interrupts and errors"), this.progress, end),
         this.picture.lanesNode, this.picture.frame, legend()),
       this.panel);
     this.node = el("div", { class: "thread" },
@@ -244,6 +244,8 @@ class ThreadView {
 
   /** Shows what is known now: the picture, the sentence and the figures. */
   async #changed(added = 0) {
+    // Before the picture is laid out, which takes its measure.
+    this.node.classList.toggle("is-none", this.thread.rows.length === 0 && this.thread.isComplete);
     await this.picture.layOut(added);
     if (this.signal.aborted) return;
     this.stop.update();
@@ -255,7 +257,7 @@ class ThreadView {
   #showFigures() {
     const { figures, rows, isComplete } = this.thread;
     const checkpoints = isComplete ? rows.length : Math.max(rows.length, figures?.checkpoints ?? 0);
-    const texts = [count(checkpoints, "checkpoint")];
+    const texts = rows.length === 0 && isComplete ? [] : [count(checkpoints, "checkpoint")];
     if (figures) texts.push(count(figures.writes, "write"), `${bytes(figures.bytes)} stored`);
     if (rows.length > 0) texts.push(`last ${when(rows[0].ts)}`);
     if (this.away === "" && rows.length === 0 && figures === null && !isComplete) return;

@@ -25,8 +25,11 @@ class ExactNumber {
   }
 }
 
-/** What may be a number that changes: one with a point or an exponent, of 16 digits or more, or -0. In texts it may find more. */
-const fragileNumber = /(?:^|[[:,])\s*(-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)|-?\d{16,}|-0)/g;
+/**
+ * What may be a number that changes: -0, one of 16 characters or more, one with a zero at the end of its fraction, with an
+ * exponent, or close to zero. In texts it may find more.
+ */
+const fragileNumber = /(?:^|[[:,])\s*(-0(?![.\d])|-?(?=[\d.]{16}|\d+\.\d*0(?!\d)|\d+(?:\.\d+)?[eE]|0\.0{6})\d[\d.eE+-]*)/g;
 
 /** Whether JavaScript would write a number of the JSON otherwise than it is; now and then true although none is. */
 function hasExactNumbers(text) {
@@ -138,7 +141,10 @@ async function failureOf(response) {
 async function request(method, path, body, signal) {
   const response = await send(method, path, body, signal);
   if (!response.ok) throw await failureOf(response);
-  const text = await response.text();
+  const text = await response.text().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Failure("The server's answer broke off. Is it running?");
+  });
   let json = null;
   try {
     if (text !== "") json = parseExactly(text);

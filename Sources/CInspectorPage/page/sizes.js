@@ -5,7 +5,25 @@ const CHART = { height: 280, left: 62, right: 10, top: 12, bottom: 30 };
 
 /** A channel's name with its subgraph. */
 function channelName(channel) {
-  return channel.checkpoint_ns === "" ? channel.channel : `${namespaceName(channel.checkpoint_ns)} › ${channel.channel}`;
+  return channel.graph === "" ? channel.channel : `${graphName(channel.graph)} › ${channel.channel}`;
+}
+
+/**
+ * The channels by graph and name, largest first: the runs of a subgraph have a namespace each, and count as one.
+ * `places` says for each channel of the answer which of them it is.
+ */
+function joinedChannels(found) {
+  const joined = new Map();
+  const keys = found.channels.map((one) => JSON.stringify([graphOf(one.checkpoint_ns), one.channel]));
+  found.channels.forEach((one, index) => {
+    const sum = joined.get(keys[index]) ?? { graph: graphOf(one.checkpoint_ns), channel: one.channel, runs: 0, versions: 0, logical: 0, stored: 0 };
+    sum.runs += 1;
+    for (const name of ["versions", "logical", "stored"]) sum[name] += Number(one[name]);
+    joined.set(keys[index], sum);
+  });
+  const channels = [...joined.values()].sort((one, other) => other.stored - one.stored);
+  const order = new Map(channels.map((one, place) => [one, place]));
+  return { channels, places: keys.map((key) => order.get(joined.get(key))) };
 }
 
 /** A part of a whole in percent. */
@@ -27,35 +45,41 @@ function largestSentence(found) {
   const { total, channels, documents, writes } = found;
   const parts = [
     ...channels.slice(0, 1).map((one) => ({ name: channelName(one), stored: one.stored, isChannel: true })),
-    { name: "the checkpoints' own documents", stored: documents.stored },
-    { name: "what tasks wrote", stored: writes.stored },
+    { name: "The checkpoints' own documents", stored: documents.stored },
+    { name: "What tasks wrote", stored: writes.stored },
   ].sort((one, other) => other.stored - one.stored);
   const [largest] = parts;
   if (!(total.stored > 0) || !(largest.stored > 0)) return ["Nothing is stored yet."];
   const name = largest.isChannel ? el("strong", { class: "mono", text: cutText(largest.name, 0, 120) }) : el("strong", { text: largest.name });
-  const verb = largest.name === "the checkpoints' own documents" ? "take" : "takes";
+  const verb = largest.stored === documents.stored && !largest.isChannel ? "take" : "takes";
   const saved = total.logical > total.stored ? ` Without compression and differences it would be ${bytes(total.logical)}: ${ratio(total.logical, total.stored)} as much.` : "";
   return [name, ` ${verb} ${percent(largest.stored, total.stored)} of the ${bytes(total.stored)} stored.`, saved];
 }
 
-/** The bands of the chart, largest first: {name, places, style}; what is beyond the top is "other". */
+/** The bands of the chart: the largest channels, the channels beyond them as one, and what is no channel. */
 function bandsOf(found) {
-  const bands = found.channels.slice(0, TOP_CHANNELS).map((one, place) => ({ name: channelName(one), style: `band-${place}`, values: [] }));
-  bands.push({ name: "other", style: "band-other", values: [] });
+  const bands = found.channels.slice(0, TOP_CHANNELS).map((one, place) => ({ name: channelName(one), isChannel: true, style: `band-${place}`, values: [] }));
+  const rest = found.channels.length - bands.length;
+  bands.push({ name: `${count(rest, "other channel")}`, style: "band-other", values: [] });
+  bands.push({ name: "documents and writes", style: "band-rest", values: [] });
   return bands;
 }
 
 /** What the chart draws: for each band a value per point, and the logical size as an outline; summed up or as added. */
 function seriesOf(found, isTotal) {
   const bands = bandsOf(found);
+  const [other, rest] = [bands.length - 2, bands.length - 1];
   const outline = [];
   let logical = 0;
   const sums = bands.map(() => 0);
   for (const point of found.points) {
     const added = bands.map(() => 0);
-    for (const [index, , stored] of point.channels) added[Math.min(index, bands.length - 1)] += Number(stored);
-    const named = added.slice(0, -1).reduce((sum, one) => sum + one, 0);
-    added[bands.length - 1] = Math.max(0, Number(point.stored) - named);
+    let ofChannels = 0;
+    for (const [index, , stored] of point.channels) {
+      added[Math.min(found.places[index], other)] += Number(stored);
+      ofChannels += Number(stored);
+    }
+    added[rest] = Math.max(0, Number(point.stored) - ofChannels);
     logical = isTotal ? logical + Number(point.logical) : Number(point.logical);
     outline.push(logical);
     added.forEach((one, place) => {
@@ -69,7 +93,7 @@ function seriesOf(found, isTotal) {
 /** A round number not below a value, for the top of an axis. */
 function roundedUp(value) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 2.5, 5, 10].map((one) => one * unit).find((one) => one >= value);
+  return [1, 2, 3, 4, 6, 8, 10].map((one) => one * unit).find((one) => one >= value);
 }
 
 /** The outline of an area that goes in steps, between two lists of values. */
@@ -151,7 +175,7 @@ function chartView(found) {
   const said = el("p", { class: "dim readout", "aria-live": "polite" });
   let isTotal = true;
   // Where little is stored of much, the outline would press the areas flat.
-  let hasOutline = !(found.total.logical > 3 * found.total.stored);
+  let hasOutline = !(found.total.logical > 2 * found.total.stored);
   const logical = el("button", { class: "button", type: "button", text: "Logical size", on: { click: () => {
     hasOutline = !hasOutline;
     draw();
@@ -167,7 +191,7 @@ function chartView(found) {
     logical.setAttribute("aria-pressed", String(hasOutline));
     const { frame, bands } = sizeChart(found, { isTotal, hasOutline, width }, (place, shown, outline) => (said.textContent = readout(found, place, shown, outline, isTotal)));
     const legend = el("ul", { class: "chart-legend" },
-      bands.map((band) => el("li", {}, el("span", { class: `swatch ${band.style}`, "aria-hidden": "true" }), el("span", { class: "mono", text: cutText(band.name, 0, 60) }))),
+      bands.map((band) => el("li", {}, el("span", { class: `swatch ${band.style}`, "aria-hidden": "true" }), el("span", { class: band.isChannel ? "mono" : "", text: cutText(band.name, 0, 60) }))),
       hasOutline ? el("li", {}, el("span", { class: "swatch line", "aria-hidden": "true" }), "logical size") : null);
     said.textContent = readout(found, null);
     clear(body, frame, legend);
@@ -193,8 +217,9 @@ function shareBar(part, whole) {
 /** All sizes as a table; long ones in steps of 100 channels. */
 function sizeTable(found) {
   const { total, documents, writes, channels } = found;
-  const line = (name, versions, logical, stored, style = "", ns = "") => el("tr", {},
-    el("td", {}, ns === "" ? null : el("span", { class: "dim", text: `${namespaceName(ns)} › ` }), el("span", { class: style, text: name })),
+  const line = (name, versions, logical, stored, style = "", graph = "", runs = 1) => el("tr", {},
+    el("td", {}, graph === "" ? null : el("span", { class: "dim", text: `${graphName(graph)} › ` }), el("span", { class: style, text: name }),
+      runs > 1 ? el("span", { class: "dim", text: ` in ${count(runs, "run")}` }) : null),
     el("td", { class: "num", text: grouped(versions) }), el("td", { class: "num", text: bytes(logical) }), el("td", { class: "num", text: bytes(stored) }),
     el("td", { class: "num", text: ratio(logical, stored) }), el("td", {}, shareBar(stored, total.stored)));
   const heads = [["Channel"], ["Versions", "num"], ["Logical", "num"], ["Stored", "num"], ["Ratio", "num"], ["Share"]];
@@ -202,7 +227,7 @@ function sizeTable(found) {
   const more = el("button", { class: "more", type: "button" });
   let from = 0;
   const add = () => {
-    body.append(...channels.slice(from, from + 100).map((one) => line(one.channel, one.versions, one.logical, one.stored, "mono", one.checkpoint_ns)));
+    body.append(...channels.slice(from, from + 100).map((one) => line(one.channel, one.versions, one.logical, one.stored, "mono", one.graph, one.runs)));
     from = Math.min(channels.length, from + 100);
     if (from >= channels.length) more.remove();
     else more.textContent = `show ${Math.min(100, channels.length - from)} more channels (${grouped(channels.length - from)} not shown)`;
@@ -235,6 +260,7 @@ async function showSizes(panel, threadID, signal) {
     clear(panel, el("p", { class: "empty", text: "This thread has nothing stored." }));
     return;
   }
+  found = { ...found, ...joinedChannels(found) };
   const { total } = found;
   const figure = (name, text) => el("div", { class: "figure-box" }, el("dt", { text: name }), el("dd", { text }));
   clear(panel, el("div", { class: "sizes stack" },

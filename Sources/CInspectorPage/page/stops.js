@@ -107,7 +107,8 @@ class StopLine {
     this.node.className = `sentence ${why.tone}`;
     const words = said.map((text, index) => [index > 0 ? ", " : "", el("q", { class: "quoted", text })]);
     const isElsewhere = why.row && why.row !== this.thread.head;
-    clear(this.node, lead, words, why.row && (why.tone !== "ok" || isElsewhere) ? [" ", el("button", {
+    const home = why.kind === "nothing" ? [" ", el("a", { href: "#/", text: "All threads" })] : null;
+    clear(this.node, lead, words, home, why.row && (why.tone !== "ok" || isElsewhere) ? [" ", el("button", {
       class: "button plain", type: "button", text: "Show it", on: { click: () => this.open(why.row) },
     })] : null);
   }

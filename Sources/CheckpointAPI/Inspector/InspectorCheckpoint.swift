@@ -83,6 +83,8 @@ private struct ShownCheckpoint {
     private let state: InspectedState
     private let row: InspectorRow
     private let writtenBytes: Int
+    /// The nodes of its sends, in their order.
+    private let sends: [String]
     /// Whether its caller may see what is stored, and not only how much.
     private let hasContent: Bool
 
@@ -92,6 +94,7 @@ private struct ShownCheckpoint {
         row = InspectorRow(checkpoint, after: parent)
         parentVersions = (parent?.document["channel_versions"]).lastMembers
         writtenBytes = checkpoint.tuple.pendingWrites.reduce(0) { $0 + $1.bytes.count }
+        sends = parent?.sends ?? []
         self.hasContent = hasContent
     }
 
@@ -137,7 +140,9 @@ private struct ShownCheckpoint {
     }
 
     private func write(_ write: PendingWrite) -> JSONValue {
-        let node = LangGraphChannel.node(ofTaskPath: write.taskPath.text)
+        let path = write.taskPath.text
+        let sent = LangGraphChannel.send(ofTaskPath: path).flatMap { sends.indices.contains($0) ? sends[$0] : nil }
+        let node = LangGraphChannel.node(ofTaskPath: path) ?? sent
         let members: [(JSONString, JSONValue)] = [
             ("task_id", .string(JSONString(write.taskID.text))),
             ("task_path", write.taskPath.isEmpty ? .null : .string(JSONString(write.taskPath.text))),

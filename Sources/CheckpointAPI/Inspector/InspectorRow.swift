@@ -44,8 +44,8 @@ struct InspectorRow: Sendable {
     /// `parent`: with its pending writes; nil when there is none, or it is not there.
     init(_ checkpoint: ReadCheckpoint, after parent: ReadCheckpoint?) {
         self.checkpoint = checkpoint
-        let isKnown = checkpoint.tuple.checkpoint.parentID == nil || parent != nil
-        nodes = isKnown ? checkpoint.progress.nodes(since: parent?.progress) : []
+        // A first checkpoint has run nothing; of one whose parent was pruned nobody knows.
+        nodes = parent.map { checkpoint.progress.nodes(since: $0.progress) } ?? []
         let isInput = checkpoint.metadata["source"]?.text == "input"
         next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + (parent?.sends ?? [])
     }

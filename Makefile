@@ -7,7 +7,7 @@
 CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests|PostgresFollowingTests
 # What the tests need: servers to talk to, and what packaging is tested with.
 TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
-	binutils ca-certificates fish groff python3-seccomp systemd zsh
+	binutils ca-certificates chromium fish groff python3-seccomp systemd zsh
 SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
 
 help: ## show this list

@@ -15,6 +15,8 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 for name in ("AGENTEX_BASE_URL", "AGENTEX_SDK_API_KEY", "AGENTEX_CUSTOM_HEADERS", "LANGSMITH_TRACING"):
     os.environ.pop(name, None)
 
+# The browser, and who looks at the inspector with it.
+pytest_plugins = ["inspector"]
 STORES = ("memory", "sqlite", "postgres")
 SEED = os.environ.get("MILEPOST_SEED") or str(random.SystemRandom().randrange(10**9))
 

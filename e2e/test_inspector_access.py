@@ -162,7 +162,7 @@ def test_the_key_stays_in_the_tab(guarded, visit_as):
     sent = [r for r in visitor.requests if r.headers.get("authorization")]
     assert sent
     assert all(r.headers["authorization"] == f"Bearer {guarded.owner}" for r in sent)
-    assert not [r.headers for r in sent if "cookie" in r.headers or "thread" in r.headers.get("referer", "")]
+    assert not [r.headers for r in sent if "cookie" in r.headers or r.headers.get("referer")]
     page.reload()
     visitor.sees(inspected.FINISHED)
     beside = visitor.context.new_page()

@@ -32,8 +32,9 @@ struct SizeReport: Sendable {
     private(set) var points: [Point] = []
     private(set) var total = ThreadSizes.Size()
 
-    /// A version belongs to the first checkpoint that names it, and writes to the one that they follow; what has none,
-    /// to the last point. A value that is in the document itself counts as its channel's, with its share of what the
+    /// A version belongs to the first checkpoint that names it, and writes to the one that they follow.
+    ///
+    /// What has none goes to the last point. A value that is in the document itself counts as its channel's, with its share of what the
     /// document takes.
     init(_ sizes: ThreadSizes, _ named: NamedVersions) {
         let places = sizes.checkpoints.keys.map { ListOrder($0) }.sorted().map(\.place)

@@ -153,6 +153,18 @@ def first_input():
 FIRST_ROUND = {"transcript": [], "pages": {}, "round": 0}
 
 
+class Words(TypedDict):
+    words: Annotated[list[str], operator.add]
+
+
+def meeting():
+    """Two nodes side by side, and one that waits for both."""
+    builder = StateGraph(Words)
+    for name in ("left", "right", "meet"):
+        builder.add_node(name, lambda _, name=name: {"words": [name]})
+    return builder.add_edge(START, "left").add_edge(START, "right").add_edge(["left", "right"], "meet")
+
+
 class Agent:
     """A graph at work in one thread of a server."""
 

@@ -55,6 +55,22 @@ def test_why_did_this_run_stop_here(filled, visit):
     visitor.waits_for_text(r"nothing is left to run")
 
 
+def test_a_run_that_is_held_before_a_node_names_it(start_server, visit):
+    """Also one that waits for several, which only the values tell."""
+
+    async def hold(graph, config):
+        await graph.ainvoke({"words": []}, config, interrupt_before=["meet"])
+
+    server = start_server("memory:")
+    newest = Agent(server, "held", inspected.meeting())(hold)[0]
+    assert newest.values == {"words": ["left", "right"]}
+    visitor = visit(server, place("held"))
+    visitor.waits_for_text(r"Stopped before node meet|Running: node meet")
+    visitor.does_not_see(re.compile("nothing is left to run"))
+    Agent(server, "held", inspected.meeting())(None)
+    visitor.waits_for_text(r"nothing is left to run")
+
+
 def test_what_changed_in_this_step(filled, visit):
     visitor = visit(filled, place(FINISHED, checkpoint_of(filled, FINISHED, 9)))
     visitor.waits_for_text(r"Node approve ran and wrote status")

@@ -22,8 +22,8 @@ package struct GraphProgress: Sendable {
 
     /// The nodes that an edge leads to and that have not run since, by name.
     ///
-    /// An edge is a channel `branch:to:NODE` with a value of a version that the node has not seen. Those that wait for
-    /// several nodes, and sends, are not among them.
+    /// An edge is a channel `branch:to:NODE` with a value of a version that the node has not seen. Joins and sends are not
+    /// among them.
     package var next: [String] {
         let versions = Dictionary(versions.map { ($0.name, $0.value) }) { $1 }
         let seen = Dictionary(seen.map { ($0.name, $0.value) }) { $1 }
@@ -31,6 +31,32 @@ package struct GraphProgress: Sendable {
             guard let channel = member.name.string, channel.hasPrefix(LangGraphChannel.branch) else { return nil }
             let node = String(channel.dropFirst(LangGraphChannel.branch.count))
             guard let version = versions[member.name], seen[JSONString(node)]?[channel] != version else { return nil }
+            return node
+        }
+    }
+}
+
+extension GraphProgress {
+    private static let join = "join:"
+
+    /// Whether edges from several nodes have been taken.
+    package var hasJoins: Bool { versions.contains { $0.name.wtf8.starts(with: Self.join.utf8) } }
+
+    /// The nodes behind edges from several nodes, all of which have run since: a channel `join:A+B:NODE` of a version that
+    /// the node has not seen, whose value is the set of them all.
+    package func joined(_ state: [DecodedEntry]) -> [String] {
+        let seen = Dictionary(seen.map { ($0.name, $0.value) }) { $1 }
+        return state.compactMap { entry in
+            guard let channel = entry.key.string, channel.hasPrefix(Self.join),
+                let end = channel.lastIndex(of: ":"),
+                case .object(_, .value(.array(let ran))) = entry.value
+            else { return nil }
+            let node = String(channel[channel.index(after: end)...])
+            let wanted = channel[..<end].dropFirst(Self.join.count).split(separator: "+").map(String.init)
+            let version = versions.last { $0.name == JSONString(channel) }?.value
+            guard Set(ran.compactMap(\.string)) == Set(wanted), seen[JSONString(node)]?[channel] != version else {
+                return nil
+            }
             return node
         }
     }

@@ -193,6 +193,7 @@ class ThreadView {
   async #fill(panel, what, work) {
     if (this.panelKey === what) return;
     this.panelKey = what;
+    this.hasFailed = false;
     this.panelControl?.abort();
     this.panelControl = new AbortController();
     const signal = AbortSignal.any([this.signal, this.panelControl.signal]);
@@ -201,8 +202,14 @@ class ThreadView {
     } catch (failure) {
       if (signal.aborted) return;
       if (!(failure instanceof Failure)) console.error(failure);
-      clear(panel, failureNote(failure, () => { this.panelKey = ""; this.move(this.route); }));
+      this.hasFailed = true;
+      clear(panel, failureNote(failure, () => this.#fillAgain()));
     }
+  }
+
+  #fillAgain() {
+    this.panelKey = "";
+    this.move(this.route);
   }
 
   async #readFigures() {
@@ -276,6 +283,8 @@ class ThreadView {
         if (state === "again" && sentence !== "" && this.away === "") announce(sentence);
         this.away = state === "again" ? sentence : "";
         this.#showFigures();
+        // What could not be read while the server was away.
+        if (state === "live" && this.hasFailed) this.#fillAgain();
       },
       event: (name, data) => this.#hear(name, data),
     });

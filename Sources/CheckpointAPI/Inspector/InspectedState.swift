@@ -58,6 +58,11 @@ struct InspectedState: Sendable {
         }
     }
 
+    /// The channels that have a value.
+    var entries: [DecodedEntry] {
+        channels.compactMap { channel in channel.value.map { DecodedEntry(.text(channel.name), $0) } }
+    }
+
     /// Channels with a version that have no value of their own, which may be made of writes.
     static func unvalued(_ checkpoint: ReadCheckpoint) -> [Identifier] {
         let inline = checkpoint.document["channel_values"].lastMembers

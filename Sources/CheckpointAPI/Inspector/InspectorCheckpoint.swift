@@ -91,7 +91,7 @@ private struct ShownCheckpoint {
     init(_ inspected: InspectedCheckpoint, _ parent: ReadCheckpoint?, hasContent: Bool) {
         checkpoint = inspected.checkpoint
         state = inspected.state
-        row = InspectorRow(checkpoint, after: parent)
+        row = InspectorRow(checkpoint, after: parent, joined: checkpoint.progress.joined(state.entries))
         parentVersions = (parent?.document["channel_versions"]).lastMembers
         writtenBytes = checkpoint.tuple.pendingWrites.reduce(0) { $0 + $1.bytes.count }
         sends = parent?.sends ?? []

@@ -108,13 +108,6 @@ private struct CheckpointDifference {
     }
 }
 
-extension InspectedState {
-    /// The channels that have a value.
-    fileprivate var entries: [DecodedEntry] {
-        channels.compactMap { channel in channel.value.map { DecodedEntry(.text(channel.name), $0) } }
-    }
-}
-
 extension ReadCheckpoint {
     fileprivate var metadataEntries: [DecodedEntry] {
         if case .map(let entries) = DecodedValue(metadata) { entries } else { [] }

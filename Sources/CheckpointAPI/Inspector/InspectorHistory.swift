@@ -50,37 +50,51 @@ extension Endpoint {
                     parts: [.pendingWrites]
                 )
             )
-            let rows = try await rows(of: page.tuples, store)
+            let rows = try await rows(of: page.tuples, isFirst: body.after == nil, store)
             var writer = JSONWriter()
             writer.value(["checkpoints": .array(rows.map(\.json))])
             return .json(writer, next: page.next.map { Cursor($0) })
         }
     }
 
+    /// What the newest checkpoint of the graph itself waits for is known from its values, which are read when it has joins.
+    ///
     /// Which nodes ran and what was sent is known from the parent; one that is not among them is read: one for each namespace and each
     /// fork across the page's end.
     private static func rows(
         of tuples: [CheckpointTuple],
+        isFirst: Bool,
         _ store: some CheckpointStore
     ) async throws -> [InspectorRow] {
         let read = tuples.map { ReadCheckpoint($0) }
         var known = Dictionary(read.map { ($0.tuple.checkpoint.key, $0) }) { first, _ in first }
         var rows: [InspectorRow] = []
+        let head = isFirst ? read.first { $0.tuple.checkpoint.key.namespace.isEmpty }?.tuple.checkpoint.key : nil
         for checkpoint in read {
-            guard let parent = checkpoint.parentKey else {
-                rows.append(InspectorRow(checkpoint, after: nil))
-                continue
-            }
-            if known[parent] == nil {
+            let key = checkpoint.tuple.checkpoint.key
+            if let parent = checkpoint.parentKey, known[parent] == nil {
                 known[parent] = try await store.parent(of: checkpoint)
             }
-            rows.append(InspectorRow(checkpoint, after: known[parent]))
+            rows.append(
+                InspectorRow(
+                    checkpoint,
+                    after: checkpoint.parentKey.flatMap { known[$0] },
+                    joined: key == head ? try await store.joined(at: checkpoint) : []
+                )
+            )
         }
         return rows
     }
 }
 
 extension CheckpointStore {
+    fileprivate func joined(at checkpoint: ReadCheckpoint) async throws -> [String] {
+        guard checkpoint.progress.hasJoins else { return [] }
+        let key = checkpoint.tuple.checkpoint.key
+        let whole = try await tuple(in: key.thread, namespace: key.namespace, id: key.id, parts: .blobs)
+        return whole.map { checkpoint.progress.joined(DecodedState(ReadCheckpoint($0)).entries) } ?? []
+    }
+
     /// With its pending writes; nil when there is none, or it is not there.
     func parent(of checkpoint: ReadCheckpoint) async throws -> ReadCheckpoint? {
         guard let key = checkpoint.parentKey else { return nil }

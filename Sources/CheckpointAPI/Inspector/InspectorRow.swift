@@ -42,12 +42,14 @@ struct InspectorRow: Sendable {
     private let next: [String]
 
     /// `parent`: with its pending writes; nil when there is none, or it is not there.
-    init(_ checkpoint: ReadCheckpoint, after parent: ReadCheckpoint?) {
+    ///
+    /// `joined`: the nodes that run next because all that they wait for have run.
+    init(_ checkpoint: ReadCheckpoint, after parent: ReadCheckpoint?, joined: [String] = []) {
         self.checkpoint = checkpoint
         // A first checkpoint has run nothing; of one whose parent was pruned nobody knows.
         nodes = parent.map { checkpoint.progress.nodes(since: $0.progress) } ?? []
         let isInput = checkpoint.metadata["source"]?.text == "input"
-        next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + (parent?.sends ?? [])
+        next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + joined + (parent?.sends ?? [])
     }
 
     /// The checkpoint of the graph around this one that called it, as the metadata has it.

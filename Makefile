@@ -4,7 +4,7 @@
 .PHONY: help build serve test check fmt clean man release
 
 # Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
-CLOCKED := ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests|PostgresFollowingTests
+CLOCKED := CertificateReloadTests|ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests|PostgresFollowingTests
 # What the tests need: servers to talk to, and what packaging is tested with.
 TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
 	binutils ca-certificates chromium fish groff python3-seccomp systemd zsh

@@ -68,19 +68,6 @@ struct TLSTests {
         }
     }
 
-    @Test("the files are looked at once a second")
-    func run() async throws {
-        let files = try TLSFiles(authority.pair())
-        let tls = try TLSCertificates(files.settings, logger: TestServer.silent)
-        let before = ObjectIdentifier(tls.context)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await tls.run() }
-            try files.write(authority.pair())
-            #expect(try await TestServer.wait { ObjectIdentifier(tls.context) != before })
-            group.cancelAll()
-        }
-    }
-
     @Test("a changed pair that does not fit keeps the old one, and is logged once")
     func badPair() async throws {
         let files = try TLSFiles(authority.pair())

@@ -16,6 +16,12 @@ struct CallAnswer: Sendable {
         CallAnswer(status: .ok, json: json, next: next)
     }
 
+    static func json(_ value: JSONValue, next: Cursor? = nil) -> CallAnswer {
+        var writer = JSONWriter()
+        writer.value(value)
+        return .json(writer, next: next)
+    }
+
     /// 409: somebody else was there first.
     ///
     /// `members` is what the answer has beside `detail`.

@@ -38,14 +38,11 @@ extension Endpoint {
             audits: { _ in .inspect }
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
-            var writer = JSONWriter()
-            if let found = try await store.inspect(thread, body.namespace, body.checkpointID.unlessEmpty) {
-                let parent = try await store.parent(of: found.checkpoint)
-                writer.value(ShownCheckpoint(found, parent, hasContent: principal.scopes.contains(.inspect)).json)
-            } else {
-                writer.null()
+            guard let found = try await store.inspect(thread, body.namespace, body.checkpointID.unlessEmpty) else {
+                return .json(.null)
             }
-            return .json(writer)
+            let parent = try await store.parent(of: found.checkpoint)
+            return .json(ShownCheckpoint(found, parent, hasContent: principal.scopes.contains(.inspect)).json)
         }
     }
 }

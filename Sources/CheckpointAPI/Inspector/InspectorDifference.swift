@@ -43,23 +43,17 @@ extension Endpoint {
             audits: { _ in .inspect }
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
-            var writer = JSONWriter()
             guard let after = try await store.inspect(thread, body.namespace, body.checkpointID.unlessEmpty) else {
-                writer.null()
-                return .json(writer)
+                return .json(.null)
             }
             let named = body.fromCheckpointID.unlessEmpty
             var before: InspectedCheckpoint?
             if let from = named ?? after.checkpoint.tuple.checkpoint.parentID {
                 before = try await store.inspect(thread, body.namespace, from)
             }
-            guard before != nil || named == nil else {
-                writer.null()
-                return .json(writer)
-            }
+            guard before != nil || named == nil else { return .json(.null) }
             let difference = CheckpointDifference(before, after)
-            writer.value(difference.json(hasContent: principal.scopes.contains(.inspect)))
-            return .json(writer)
+            return .json(difference.json(hasContent: principal.scopes.contains(.inspect)))
         }
     }
 }

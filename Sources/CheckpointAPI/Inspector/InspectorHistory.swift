@@ -51,16 +51,14 @@ extension Endpoint {
                 )
             )
             let rows = try await rows(of: page.tuples, isFirst: body.after == nil, store)
-            var writer = JSONWriter()
-            writer.value(["checkpoints": .array(rows.map(\.json))])
-            return .json(writer, next: page.next.map { Cursor($0) })
+            return .json(["checkpoints": .array(rows.map(\.json))], next: page.next.map { Cursor($0) })
         }
     }
 
     /// What the newest checkpoint of the graph itself waits for is known from its values, which are read when it has joins.
     ///
-    /// Which nodes ran and what was sent is known from the parent; one that is not among them is read: one for each namespace and each
-    /// fork across the page's end.
+    /// Which nodes ran and what was sent is known from the parent; one that is not among them is read: one for each
+    /// namespace and each fork across the page's end.
     private static func rows(
         of tuples: [CheckpointTuple],
         isFirst: Bool,

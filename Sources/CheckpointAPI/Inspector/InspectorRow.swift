@@ -75,9 +75,9 @@ struct InspectorRow: Sendable {
             "nodes": .strings(nodes),
             "next": .strings(next),
             "writes": .count(writes.count),
-            "interrupts": .count(writes.count { $0.channel.text == LangGraphChannel.interrupt }),
+            "interrupts": .count(writes.count { $0.channel == .interruptChannel }),
             "errors": .count(writes.count { $0.channel.text == LangGraphChannel.error }),
-            "resumed": .bool(writes.contains { $0.channel.text == LangGraphChannel.resume }),
+            "resumed": .bool(writes.contains { $0.channel == .resumeChannel }),
         ]
     }
 }

@@ -33,11 +33,8 @@ extension Endpoint {
             uses: { .thread($0.threadID, .read) }
         ) { body, principal in
             let thread = ThreadKey(body.threadID, tenant: principal.tenant)
+            guard let sizes = try await store.sizes(of: thread) else { return .json(.null) }
             var writer = JSONWriter()
-            guard let sizes = try await store.sizes(of: thread) else {
-                writer.null()
-                return .json(writer)
-            }
             writer.report(SizeReport(sizes, try await NamedVersions(of: thread, in: store)))
             return .json(writer)
         }

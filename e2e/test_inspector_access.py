@@ -252,6 +252,18 @@ def test_a_server_that_goes_is_missed_and_comes_back(start_server, sqlite_store,
     visitor.does_not_see(re.compile("cannot be reached"))
 
 
+def test_what_could_not_be_read_meanwhile_is_read_by_itself(start_server, sqlite_store, visit):
+    server = start_server(sqlite_store)
+    Agent(server, "watched", research())(first_input())
+    visitor = visit(server, place("watched"), allowed=GONE).sees("watched").settles()
+    server.stop()
+    visitor.page.get_by_role("option").first.click()
+    visitor.waits_for_text("Is it running")
+    server.start()
+    visitor.waits_for_text("A run began with new input", 20_000)
+    visitor.does_not_see(re.compile("cannot be reached"))
+
+
 def test_a_server_that_does_not_answer_is_missed(start_server, sqlite_store, visit):
     """Frozen, not gone: what is shown stays, and the page can be used again afterwards."""
     server = start_server(sqlite_store)

@@ -158,25 +158,22 @@ const INNER_CHANNEL = /^(__|branch:)/;
 
 /** Shows what changed from one checkpoint (null: the parent) to another. */
 async function showChanges(panel, thread, ns, from, to, signal) {
-  panel.setAttribute("aria-busy", "true");
   let found;
   try {
     const body = { thread_id: thread.thread_id, checkpoint_ns: ns, checkpoint_id: to, from_checkpoint_id: from };
-    found = await call("difference", body, signal);
+    found = await callFor(panel, "difference", body, signal);
   } catch (failure) {
     if (signal?.aborted) return;
-    panel.removeAttribute("aria-busy");
     clear(panel, failureNote(failure, () => showChanges(panel, thread, ns, from, to, signal)));
     return;
   }
   if (signal?.aborted) return;
-  panel.removeAttribute("aria-busy");
   if (found === null) {
     clear(panel, el("p", { class: "empty", text: "One of the two checkpoints is not in the store (any more)." }));
     return;
   }
   const same = found.same === 1 ? "1 channel is the same." : `${grouped(found.same)} channels are the same.`;
-  const all = found.state.filter((change) => change !== null);
+  const all = found.state;
   const outer = all.filter((change) => !INNER_CHANNEL.test(change.path));
   const inner = all.filter((change) => INNER_CHANNEL.test(change.path));
   const state = outer.length > 0 ? changeList(outer, "Changes of the state") : el("p", { text: "The state is the same." });

@@ -286,18 +286,8 @@ function jsonView(found, name) {
 async function showCheckpoint(panel, thread, row, route, signal) {
   const threadID = thread.thread_id;
   const key = { thread_id: threadID, checkpoint_ns: row.checkpoint_ns, checkpoint_id: row.checkpoint_id };
-  panel.setAttribute("aria-busy", "true");
-  let found;
-  try {
-    found = await call("checkpoint", key, signal);
-  } catch (failure) {
-    if (signal?.aborted) return;
-    panel.removeAttribute("aria-busy");
-    clear(panel, failureNote(failure, () => showCheckpoint(panel, thread, row, route, signal)));
-    return;
-  }
+  const found = await callFor(panel, "checkpoint", key, signal);
   if (signal?.aborted) return;
-  panel.removeAttribute("aria-busy");
   if (found === null) {
     clear(panel, el("p", { class: "empty", text: "This checkpoint is not in the store (any more)." }));
     return;

@@ -323,7 +323,7 @@ class ThreadView {
   async #takeChanges() {
     if (this.signal.aborted) return;
     const keys = this.changed;
-    const isStale = this.isStale;
+    const isStale = this.isStale || this.isBehind;
     this.changed = new Set();
     this.isStale = false;
     try {
@@ -338,7 +338,11 @@ class ThreadView {
       await this.#changed(added);
       if (!this.split.hidden) this.#select(false);
       if (added > 0) announce(`${count(added, "new checkpoint")}`);
+      if (this.isBehind) this.note.hidden = true;
+      this.isBehind = false;
     } catch (failure) {
+      // What it was to read is forgotten: next time all of it is.
+      this.isBehind = true;
       if (!this.signal.aborted) this.#tell(`What is new could not be read: ${failure.message}`);
     }
     this.timer = null;

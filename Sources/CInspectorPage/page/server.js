@@ -169,6 +169,16 @@ async function call(name, body, signal) {
   return (await post(`/inspector/${name}`, body, signal)).json;
 }
 
+/** The same for a panel, which is busy meanwhile. */
+async function callFor(panel, name, body, signal) {
+  panel.setAttribute("aria-busy", "true");
+  try {
+    return await call(name, body, signal);
+  } finally {
+    if (!signal?.aborted) panel.removeAttribute("aria-busy");
+  }
+}
+
 /** Waits, or until the signal ends it. */
 function sleep(milliseconds, signal) {
   return new Promise((resume) => {

@@ -244,18 +244,8 @@ function sizeTable(found) {
 
 /** Shows what takes the bytes of a thread. */
 async function showSizes(panel, threadID, signal) {
-  panel.setAttribute("aria-busy", "true");
-  let found;
-  try {
-    found = await call("sizes", { thread_id: threadID }, signal);
-  } catch (failure) {
-    if (signal?.aborted) return;
-    panel.removeAttribute("aria-busy");
-    clear(panel, failureNote(failure, () => showSizes(panel, threadID, signal)));
-    return;
-  }
+  let found = await callFor(panel, "sizes", { thread_id: threadID }, signal);
   if (signal?.aborted) return;
-  panel.removeAttribute("aria-busy");
   if (found === null) {
     clear(panel, el("p", { class: "empty", text: "This thread has nothing stored." }));
     return;

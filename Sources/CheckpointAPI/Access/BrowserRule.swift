@@ -29,19 +29,8 @@ package struct BrowserRule: Sendable {
 
     /// Nil for what a client that is no browser sends, and for what the server's own page asks.
     package func refusal(of head: HTTPRequest) -> Refusal? {
-        var origins: [String] = []
-        var site: String?
-        for field in head.headerFields {
-            switch field.name {
-            case .origin: origins.append(field.value)
-            // Two of them are none that a browser sends.
-            case .fetchSite: site = site.map { "\($0), \(field.value)" } ?? field.value
-            default: break
-            }
-        }
-        let isFromPage = !origins.isEmpty || site != nil
-        // Nearly all requests end here.
-        guard isFromPage || isOpen && isOnLoopback && head.method == .get else { return nil }
+        let origins = head.headerFields[values: .origin]
+        let site = head.headerFields.value(of: .fetchSite)
         let own = head.authority ?? head.headerFields.value(of: .hostName)
         guard origins.isEmpty || origins.count == 1 && Self.isOrigin(origins[0], of: own ?? "") else { return .page }
         // What no script asked for has no Origin: a picture, say. A link from elsewhere is followed.
@@ -49,9 +38,11 @@ package struct BrowserRule: Sendable {
             return .page
         }
         guard isOpen else { return nil }
-        guard isFromPage || own != nil && threadPaths.contains(RoutingMiddleware.route(head.path ?? "")) else {
-            return nil
-        }
+        let isFromPage = !origins.isEmpty || site != nil
+        let mayBeFromPage =
+            isOnLoopback && own != nil && head.method == .get
+            && threadPaths.contains(RoutingMiddleware.route(head.path ?? ""))
+        guard isFromPage || mayBeFromPage else { return nil }
         return Authority(own ?? "", defaultPort: 80)?.isNobodysName == true ? nil : .name
     }
 

@@ -7,7 +7,7 @@ import Testing
 import Tracing
 
 /// What is asked of others on behalf of a request is a part of its trace.
-@Suite("Requests to others, traced", .timeLimit(.minutes(1)))
+@Suite("Requests to others, traced", .timeLimit(.minutes(5)))
 struct TracedRequestsTests {
     private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     private static let parent = "00-\(trace)-00f067aa0ba902b7"
@@ -102,7 +102,7 @@ struct TracedRequestsTests {
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask { await mode.run() }
                 defer { group.cancelAll() }
-                try await TokenGate.eventually { log.lines.contains("info the JWKS was read") }
+                try await eventually { log.lines.contains("info the JWKS was read") }
                 server.publish([old.jwk, new.jwk])
                 let token = try TokenText.signed(new)
                 _ = try await within(Self.parent + "-01") {

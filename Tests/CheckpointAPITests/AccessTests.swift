@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// Keys of a real file in front of the calls, on real sockets: on the way that short requests take and on the other.
-@Suite("Access", .timeLimit(.minutes(1)))
+@Suite("Access", .timeLimit(.minutes(5)))
 struct AccessTests {
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

@@ -2,7 +2,7 @@ import CheckpointAPI
 import Testing
 
 /// What counts as a whole number or a boolean: pydantic's lax mode.
-@Suite("Numbers and booleans", .timeLimit(.minutes(1)))
+@Suite("Numbers and booleans", .timeLimit(.minutes(5)))
 struct CoercionTests {
     private static let integer = "Input should be a valid integer"
 

@@ -10,7 +10,7 @@ import Synchronization
 import Testing
 
 /// What becomes of a connection whose client does not behave, or that is being ended.
-@Suite("Connections", .timeLimit(.minutes(1)))
+@Suite("Connections", .timeLimit(.minutes(5)))
 struct ConnectionTests {
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

@@ -4,7 +4,7 @@ import HTTPTypes
 import Testing
 
 /// What every call has in common.
-@Suite("Endpoints", .timeLimit(.minutes(1)))
+@Suite("Endpoints", .timeLimit(.minutes(5)))
 struct EndpointTests {
     static let calls = ["get-tuple", "put", "put-writes", "list", "delete-thread"]
 

@@ -9,7 +9,7 @@ import Synchronization
 import Testing
 
 /// The same budget on the ordinary way of a request, where its body is streamed.
-@Suite("Bytes in flight, streamed", .timeLimit(.minutes(1)))
+@Suite("Bytes in flight, streamed", .timeLimit(.minutes(5)))
 struct InFlightBytesStreamTests {
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

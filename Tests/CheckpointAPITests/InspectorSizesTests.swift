@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What takes a thread's bytes, over HTTP; `MemoryStore` stores what it is given.
-@Suite("The inspector's sizes", .timeLimit(.minutes(1)))
+@Suite("The inspector's sizes", .timeLimit(.minutes(5)))
 struct InspectorSizesTests {
     private static func put(
         _ id: Identifier,

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The page of the inspector, and what it asks for, as bytes on the wire.
-@Suite("The inspector", .timeLimit(.minutes(1)))
+@Suite("The inspector", .timeLimit(.minutes(5)))
 struct InspectorTests {
     @Test("the page comes with a policy that names its own script and style, and nothing else")
     func page() async throws {

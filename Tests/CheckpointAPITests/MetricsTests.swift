@@ -13,7 +13,7 @@ import TestSupport
 import Testing
 
 /// What is counted of requests, and where it is shown.
-@Suite("Metrics", .timeLimit(.minutes(1)))
+@Suite("Metrics", .timeLimit(.minutes(5)))
 struct MetricsTests {
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     private static let write =

@@ -9,7 +9,7 @@ import NIOEmbedded
 import Synchronization
 import Testing
 
-@Suite("The request log", .timeLimit(.minutes(1)))
+@Suite("The request log", .timeLimit(.minutes(5)))
 struct RequestLogTests {
     /// Keeps what was logged.
     final class Recorder: Sendable {

@@ -12,7 +12,7 @@ import Testing
 import Tracing
 
 /// The spans of requests, whichever way they are answered.
-@Suite("Traced requests", .timeLimit(.minutes(1)))
+@Suite("Traced requests", .timeLimit(.minutes(5)))
 struct TracingTests {
     private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     private static let parent = "00-\(trace)-00f067aa0ba902b7-01"

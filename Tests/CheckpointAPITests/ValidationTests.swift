@@ -4,7 +4,7 @@ import JSON
 import Testing
 
 /// Every refusal, each with its whole answer.
-@Suite("Refusals", .timeLimit(.minutes(1)))
+@Suite("Refusals", .timeLimit(.minutes(5)))
 struct ValidationTests {
     // MARK: - JSON
 

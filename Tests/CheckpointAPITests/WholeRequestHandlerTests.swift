@@ -7,7 +7,7 @@ import NIOHTTPTypes
 import Testing
 
 /// The order of answers on a connection, whichever way each request takes.
-@Suite("Whole requests", .timeLimit(.minutes(1)))
+@Suite("Whole requests", .timeLimit(.minutes(5)))
 struct WholeRequestHandlerTests {
     @Test("a request whose body is at hand is answered at once, in parts or whole")
     func whole() throws {

@@ -2,7 +2,7 @@ import Checkpoints
 import Testing
 
 /// Times, and what they decide.
-@Suite("Retention policies", .timeLimit(.minutes(1)))
+@Suite("Retention policies", .timeLimit(.minutes(5)))
 struct RetentionPolicyTests {
     @Test(
         "a time is read as Python and JavaScript write it, with its zone, and nothing else is a time",

@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// What is JSON and what is not: the classic list of documents, read in every way there is.
-@Suite("Acceptance", .timeLimit(.minutes(1)))
+@Suite("Acceptance", .timeLimit(.minutes(5)))
 struct AcceptanceTests {
     @Test("A valid document is accepted by every reader", arguments: Document.accepted)
     func accepts(_ document: Document) {

@@ -3,7 +3,7 @@ import JSON
 import Testing
 
 /// Canonical base64 and nothing else, give or take white space.
-@Suite("Base64", .timeLimit(.minutes(1)))
+@Suite("Base64", .timeLimit(.minutes(5)))
 struct Base64Tests {
     private func decode(_ text: String) -> [UInt8]? {
         Array(text.utf8).withUnsafeBytes { Base64.decode($0) }

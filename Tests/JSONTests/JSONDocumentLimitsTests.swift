@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// What a shaped document tolerates, notes and refuses.
-@Suite("Limits of documents", .timeLimit(.minutes(1)))
+@Suite("Limits of documents", .timeLimit(.minutes(5)))
 struct JSONDocumentLimitsTests {
     private static let shape = JSONShape.object(
         JSONFields([

@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// Bodies read by shape: what is recorded, and how it is read back.
-@Suite("Documents", .timeLimit(.minutes(1)))
+@Suite("Documents", .timeLimit(.minutes(5)))
 struct JSONDocumentTests {
     /// A body in the manner of put-writes.
     private static let body = JSONShape.object(

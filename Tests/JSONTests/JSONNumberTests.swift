@@ -3,7 +3,7 @@ import JSON
 import Testing
 
 /// Numbers keep their text, compare by exact value, and print as Python would print them.
-@Suite("Numbers", .timeLimit(.minutes(1)))
+@Suite("Numbers", .timeLimit(.minutes(5)))
 struct JSONNumberTests {
     private static let pythonTexts: [(String, String)] = [
         // Integers of every spelling.

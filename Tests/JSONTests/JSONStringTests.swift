@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// String values: what escapes stand for, and what no Swift string can hold.
-@Suite("Strings", .timeLimit(.minutes(1)))
+@Suite("Strings", .timeLimit(.minutes(5)))
 struct JSONStringTests {
     private static let decoded: [(String, String)] = [
         (#""""#, ""), (#""plain""#, "plain"), (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"),

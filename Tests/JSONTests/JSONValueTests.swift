@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// Values, their literals and texts.
-@Suite("Values", .timeLimit(.minutes(1)))
+@Suite("Values", .timeLimit(.minutes(5)))
 struct JSONValueTests {
     @Test("Literals build the value their text parses to")
     func literals() throws {

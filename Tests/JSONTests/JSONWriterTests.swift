@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// What is written, byte for byte.
-@Suite("Writer", .timeLimit(.minutes(1)))
+@Suite("Writer", .timeLimit(.minutes(5)))
 struct JSONWriterTests {
     private func written(_ body: (inout JSONWriter) -> Void) -> String {
         var writer = JSONWriter(reservingCapacity: 16)

@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 /// Where a document is wrong, in bytes and characters, and in whose words.
-@Suite("Positions", .timeLimit(.minutes(1)))
+@Suite("Positions", .timeLimit(.minutes(5)))
 struct PositionTests {
     struct Malformed: Sendable, CustomTestStringConvertible {
         let text: String

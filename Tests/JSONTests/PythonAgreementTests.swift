@@ -3,7 +3,7 @@ import JSON
 import Testing
 
 /// What `python3` says of random documents, broken ones above all, is what this parser says.
-@Suite("Agreement with Python", .timeLimit(.minutes(1)))
+@Suite("Agreement with Python", .timeLimit(.minutes(5)))
 struct PythonAgreementTests {
     /// Prints, for each document, `ok`, `skip` where we differ on purpose, or the position and message of its error.
     private static let verdicts = """

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// What the client makes of a stream of events.
-@Suite("The client's events", .timeLimit(.minutes(1)))
+@Suite("The client's events", .timeLimit(.minutes(5)))
 struct EventsTests {
     private func events(of text: String, after last: String? = nil) async throws -> ([ThreadEvent], [StubServer.Call]) {
         let found = Mutex<[ThreadEvent]>([])

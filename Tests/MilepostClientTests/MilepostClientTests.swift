@@ -2,7 +2,7 @@ import JSON
 import MilepostClient
 import Testing
 
-@Suite("The client of a server", .timeLimit(.minutes(1)))
+@Suite("The client of a server", .timeLimit(.minutes(5)))
 struct MilepostClientTests {
     private let counts: [JSONMember] = {
         guard

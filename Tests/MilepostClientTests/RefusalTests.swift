@@ -2,7 +2,7 @@ import JSON
 import MilepostClient
 import Testing
 
-@Suite("What a client throws", .timeLimit(.minutes(1)))
+@Suite("What a client throws", .timeLimit(.minutes(5)))
 struct RefusalTests {
     @Test(
         "a refusal has its kind, its status and the server's words",

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Tracing
 
-@Suite("The client of a server, traced", .timeLimit(.minutes(1)))
+@Suite("The client of a server, traced", .timeLimit(.minutes(5)))
 struct TracingTests {
     @Test("a call takes along the trace that it is made in, where the program has a tracer")
     func traced() async throws {

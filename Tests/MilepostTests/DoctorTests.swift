@@ -4,7 +4,7 @@ import Testing
 
 @testable import milepost
 
-@Suite("doctor", .timeLimit(.minutes(1)))
+@Suite("doctor", .timeLimit(.minutes(5)))
 struct DoctorTests {
     @Test("a finding is one line in a file, and broken between words on a terminal")
     func lines() {

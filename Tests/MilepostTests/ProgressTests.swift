@@ -2,7 +2,7 @@ import Testing
 
 @testable import milepost
 
-@Suite("progress", .timeLimit(.minutes(1)))
+@Suite("progress", .timeLimit(.minutes(5)))
 struct ProgressTests {
     private static let unicode = Terminal(width: 80, hasColours: false, isUnicode: true)
     private static let ascii = Terminal(width: 80, hasColours: true)

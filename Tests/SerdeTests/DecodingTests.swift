@@ -3,7 +3,7 @@ import Serde
 import Testing
 import TestSupport
 
-@Suite("What LangGraph's serde wrote, decoded", .timeLimit(.minutes(1)))
+@Suite("What LangGraph's serde wrote, decoded", .timeLimit(.minutes(5)))
 struct DecodingTests {
     private func json(_ bytes: [UInt8]) -> String {
         String(decoding: DecodedValue(messagePack: bytes).json.text.bytes, as: UTF8.self)

@@ -56,7 +56,8 @@ package enum Backend: String, CaseIterable, Sendable {
         return try result.get()
     }
 
-    private var isPostgres: Bool { [.postgres, .adopted, .encryptedPostgres].contains(self) }
+    /// Whether it needs one of `PostgresServer.turns`.
+    package var isPostgres: Bool { [.postgres, .adopted, .encryptedPostgres].contains(self) }
 
     private func withStoreInTurn<Value>(_ body: (any Store) async throws -> Value) async throws -> Value {
         let directory = try TemporaryDirectory()

@@ -28,7 +28,7 @@ private struct DamagedSource: ThreadSource {
 }
 
 /// What an export does about damage.
-@Suite("Damaged threads in an export", .timeLimit(.minutes(1)))
+@Suite("Damaged threads in an export", .timeLimit(.minutes(5)))
 struct DamagedThreadTests {
     private static let frame = 2_000
 

@@ -64,10 +64,8 @@ package final class SpanExporter: Sendable {
         var health = Health()
         await withDiscardingTaskGroup { group in
             group.addTask { [clock] in
-                repeat {
-                    wake.yield()
-                    // Throws when cancelled.
-                } while (try? await clock.sleep(for: Self.interval)) != nil
+                // Throws when cancelled.
+                while (try? await clock.sleep(for: Self.interval)) != nil { wake.yield() }
             }
             for await _ in wakes {
                 while !Task.isCancelled, let batch = buffer.take() {

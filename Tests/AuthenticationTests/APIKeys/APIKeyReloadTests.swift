@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("Keys that change while the server runs", .timeLimit(.minutes(1)))
+@Suite("Keys that change while the server runs", .timeLimit(.minutes(5)))
 struct APIKeyReloadTests {
     private let directory: TemporaryDirectory
     private let file: APIKeyFile

@@ -1,7 +1,7 @@
 import Authentication
 import Testing
 
-@Suite("An API key", .timeLimit(.minutes(1)))
+@Suite("An API key", .timeLimit(.minutes(5)))
 struct APIKeyTests {
     private static let known = "mlp_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg2fvgjJ"
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -4,7 +4,7 @@ import HTTPTypes
 import JSON
 import Testing
 
-@Suite("What an Agentex provider lets a caller do to a thread", .timeLimit(.minutes(1)))
+@Suite("What an Agentex provider lets a caller do to a thread", .timeLimit(.minutes(5)))
 struct AgentexAuthorizerTests {
     private typealias Answer = StubProvider.Answer
 

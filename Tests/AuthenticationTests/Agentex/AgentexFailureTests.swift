@@ -4,7 +4,7 @@ import HTTPTypes
 import JSON
 import Testing
 
-@Suite("What is no principal from an Agentex provider", .timeLimit(.minutes(1)))
+@Suite("What is no principal from an Agentex provider", .timeLimit(.minutes(5)))
 struct AgentexFailureTests {
     private static let refused = "the Agentex provider refused"
     private static let notAsked = "the Agentex provider could not be asked: "

@@ -4,7 +4,7 @@ import HTTPTypes
 import JSON
 import Testing
 
-@Suite("Who a caller is to an Agentex provider", .timeLimit(.minutes(1)))
+@Suite("Who a caller is to an Agentex provider", .timeLimit(.minutes(5)))
 struct AgentexModeTests {
     @Test("The provider is sent every header once, in lower case, without those of the connection")
     func forwarding() async throws {

@@ -2,9 +2,10 @@ import Authentication
 import Checkpoints
 import JSON
 import Synchronization
+import TestSupport
 import Testing
 
-@Suite("An Agentex provider in trouble, or asked by many", .timeLimit(.minutes(1)))
+@Suite("An Agentex provider in trouble, or asked by many", .timeLimit(.minutes(5)))
 struct AgentexOutageTests {
     private static let paused = AuthenticationFailure(
         "the Agentex provider could not be asked: it has failed too often in the last seconds"
@@ -48,7 +49,7 @@ struct AgentexOutageTests {
             #expect(stub.calls.count == 5)
             clock.advance(by: .milliseconds(1))
             async let trial = mode.principal(for: credentials(7))
-            while stub.calls.count < 6 { await Task.yield() }
+            try await eventually { stub.calls.count >= 6 }
             // While it is under way nobody else may.
             #expect(await mode.principal(for: credentials(8)) == .failure(Self.paused))
             gate.open()
@@ -93,11 +94,11 @@ struct AgentexOutageTests {
         } _: { provider, stub in
             let mode = AgentexMode(provider: provider, now: clock.now)
             async let first = mode.principal(for: credentials(0))
-            while stub.calls.count < 1 { await Task.yield() }
+            try await eventually { stub.calls.count >= 1 }
             for number in 1...5 { _ = await mode.principal(for: credentials(number)) }
             clock.advance(by: .seconds(5))
             async let second = mode.principal(for: credentials(6))
-            while stub.calls.count < 7 { await Task.yield() }
+            try await eventually { stub.calls.count >= 7 }
             early.open()
             _ = try await first.get()
             status.value = 200
@@ -190,7 +191,7 @@ struct AgentexOutageTests {
     @Test("Who asks while as many calls are under way as may be is refused at once")
     func crowd() async throws {
         let gate = Gate()
-        var limits = AgentexLimits()
+        var limits = AgentexLimits.patient
         limits.authentications = 2
         try await AgentexProvider.withStub(limits: limits) { call in
             if call.path == "/v1/authn" { await gate.pass() }
@@ -199,7 +200,7 @@ struct AgentexOutageTests {
             let (mode, authorizer) = (AgentexMode(provider: provider), AgentexAuthorizer(provider: provider))
             async let first = mode.principal(for: credentials(1))
             async let second = mode.principal(for: credentials(2))
-            while stub.calls.count < 2 { await Task.yield() }
+            try await eventually { stub.calls.count >= 2 }
             for number in 3...9 { #expect(await mode.principal(for: credentials(number)) == .failure(Self.crowded)) }
             // Strangers leave connections to those who are known.
             #expect(await authorizer.check(.emptyObject, thread: "t", .read) == .allowed)

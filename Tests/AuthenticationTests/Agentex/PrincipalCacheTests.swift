@@ -4,7 +4,7 @@ import JSON
 import Synchronization
 import Testing
 
-@Suite("What is remembered of an Agentex provider's callers", .timeLimit(.minutes(1)))
+@Suite("What is remembered of an Agentex provider's callers", .timeLimit(.minutes(5)))
 struct PrincipalCacheTests {
     private typealias Answer = StubProvider.Answer
 

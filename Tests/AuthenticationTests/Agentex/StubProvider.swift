@@ -61,12 +61,15 @@ final class StubProvider: Sendable {
         _ body: (StubProvider) async throws -> Void
     ) async throws {
         let log = Log()
+        // Who asks for another provider, which had this port before, is not this one's caller.
+        let base = "/provider-\(UInt64.random(in: 0...UInt64.max))"
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
             responder: CallbackResponder<BasicRequestContext> { request, _ in
+                guard let path = request.head.path, path.hasPrefix(base) else { return Self.response(Answer(404)) }
                 let call = Call(
                     method: request.method.rawValue,
-                    path: request.head.path ?? "",
+                    path: String(path.dropFirst(base.count)),
                     headers: request.headers.map { ($0.name.rawName, $0.value) },
                     body: String(buffer: try await request.body.collect(upTo: 1 << 20))
                 )
@@ -83,7 +86,7 @@ final class StubProvider: Sendable {
         let running = Task { try await application.run() }
         defer { running.cancel() }
         let found = try #require(await ports.first { _ in true })
-        try await body(StubProvider(url: "http://127.0.0.1:\(found)", log: log))
+        try await body(StubProvider(url: "http://127.0.0.1:\(found)\(base)", log: log))
     }
 
     private static func response(_ answer: Answer) -> Response {
@@ -146,11 +149,21 @@ final class SetClock: Sendable {
     }
 }
 
+extension AgentexLimits {
+    /// As they are, with time for a stub that others keep from answering.
+    static var patient: AgentexLimits {
+        var limits = AgentexLimits()
+        limits.connecting = .seconds(120)
+        limits.call = .seconds(120)
+        return limits
+    }
+}
+
 extension AgentexProvider {
     /// Runs `body` with a provider's client, and ends it afterwards.
     static func with(
         _ url: String,
-        limits: AgentexLimits = AgentexLimits(),
+        limits: AgentexLimits = .patient,
         _ body: (AgentexProvider) async throws -> Void
     ) async throws {
         let provider = try AgentexProvider(url: url, limits: limits)
@@ -165,7 +178,7 @@ extension AgentexProvider {
 
     /// The same beside a stub that answers with `answer`.
     static func withStub(
-        limits: AgentexLimits = AgentexLimits(),
+        limits: AgentexLimits = .patient,
         answer: @escaping @Sendable (StubProvider.Call) async throws -> StubProvider.Answer,
         _ body: (AgentexProvider, StubProvider) async throws -> Void
     ) async throws {

@@ -1,8 +1,9 @@
 import Authentication
 import JSON
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JWKSFetchTests {
     private static let notKnown = AuthenticationFailure("the issuer's keys are not known")
     private static let notTheirs = AuthenticationFailure("the token's key is not one of the issuer's")
@@ -39,13 +40,13 @@ struct JWKSFetchTests {
 
     /// What is logged first, once something is.
     private static func firstLine(_ log: TokenLog) async throws -> String {
-        try await TokenGate.eventually { !log.lines.isEmpty }
+        try await eventually { !log.lines.isEmpty }
         return log.lines[0]
     }
 
     /// Waits until the keys were fetched at least once.
     private static func untilFetched(_ log: TokenLog) async throws {
-        try await TokenGate.eventually { log.lines.contains("info the JWKS was read") }
+        try await eventually { log.lines.contains("info the JWKS was read") }
     }
 
     @Test("Keys are fetched at start, and tokens then verified at once")
@@ -107,7 +108,7 @@ struct JWKSFetchTests {
             #expect(await Self.isAccepted(mode, oldToken))
             server.publish([new.jwk])
             // Known keys cause no fetch: it is the time that does.
-            try await TokenGate.eventually { await !Self.isAccepted(mode, oldToken) }
+            try await eventually { await !Self.isAccepted(mode, oldToken) }
             #expect(await Self.isAccepted(mode, newToken))
         }
     }
@@ -154,7 +155,7 @@ struct JWKSFetchTests {
             )
             #expect(await Self.answer(mode, token) == .failure(Self.notKnown))
             server.publish([key.jwk])
-            try await TokenGate.eventually { await Self.isAccepted(mode, token) }
+            try await eventually { await Self.isAccepted(mode, token) }
         }
     }
 
@@ -185,11 +186,11 @@ struct JWKSFetchTests {
             try await Self.run(server, timing: timing) { mode, log, _ in
                 try await Self.untilFetched(log)
                 server.answer.status = 500
-                try await TokenGate.eventually { log.lines.contains { $0.contains("the answer's status is 500") } }
-                try await TokenGate.eventually { !isDropped || log.lines.contains { $0.hasPrefix("error ") } }
+                try await eventually { log.lines.contains { $0.contains("the answer's status is 500") } }
+                try await eventually { !isDropped || log.lines.contains { $0.hasPrefix("error ") } }
                 #expect(await Self.isAccepted(mode, token) == !isDropped)
                 server.publish([key.jwk])
-                try await TokenGate.eventually { await Self.isAccepted(mode, token) }
+                try await eventually { await Self.isAccepted(mode, token) }
             }
         }
     }
@@ -278,7 +279,7 @@ struct JWKSFetchTests {
                     await mode.run()
                     return false
                 }
-                try? await TokenGate.eventually { server.paths.count == 1 }  // throws when cancelled
+                try? await eventually { server.paths.count == 1 }  // throws when cancelled
                 group.addTask { await Self.answer(mode, token) == .failure(Self.notKnown) }
                 group.cancelAll()
                 let ends = await group.reduce(into: []) { $0.append($1) }

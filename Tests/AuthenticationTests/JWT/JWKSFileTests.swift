@@ -6,7 +6,7 @@ import JSON
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JWKSFileTests {
     @Test("Without a usable file of keys there is no mode, and the operator reads why")
     func atStart() async throws {
@@ -93,7 +93,7 @@ struct JWKSFileTests {
             #expect(try await gate.refusal(oldToken) == nil)
             #expect(try await gate.refusal(newToken) == "the token's key is not one of the issuer's")
             try TokenGate.write([new.jwk], to: gate.path)
-            try await TokenGate.eventually { try await gate.refusal(newToken) == nil }
+            try await eventually { try await gate.refusal(newToken) == nil }
             #expect(try await gate.refusal(oldToken) == "the token's key is not one of the issuer's")
         }
     }
@@ -106,14 +106,14 @@ struct JWKSFileTests {
         func errors() -> [String] { gate.log.lines.filter { $0.hasPrefix("error") } }
         try await gate.whileRunning {
             try #"{"keys":["#.write(toFile: gate.path, atomically: true, encoding: .utf8)
-            try await TokenGate.eventually { !errors().isEmpty }
+            try await eventually { !errors().isEmpty }
             #expect(try await gate.refusal(token) == nil)
             try FileManager.default.removeItem(atPath: gate.path)
-            try await TokenGate.eventually { errors().count == 2 }
+            try await eventually { errors().count == 2 }
             #expect(try await gate.refusal(token) == nil)
             // The file that is there again is read: it has no keys.
             try TokenGate.write([], to: gate.path)
-            try await TokenGate.eventually { try await gate.refusal(token) != nil }
+            try await eventually { try await gate.refusal(token) != nil }
         }
         #expect(
             errors() == [
@@ -127,7 +127,7 @@ struct JWKSFileTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct VerifiedTokensTests {
     private func digest(_ number: Int) -> SHA256Digest { SHA256.hash(data: Array("\(number)".utf8)) }
 

@@ -1,7 +1,7 @@
 import Authentication
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JWTClaimTests {
     private static let now = TokenText.now
 

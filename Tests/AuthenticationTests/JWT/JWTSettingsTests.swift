@@ -1,7 +1,7 @@
 import Authentication
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JWTSettingsTests {
     @Test(
         "Keys come from an absolute path, over https, or over http from this machine",

@@ -74,11 +74,6 @@ struct TokenGate: Sendable {
             try await body()
         }
     }
-
-    /// Waits for what another task brings about; the suite's time limit ends it if it does not.
-    static func eventually(_ condition: () async throws -> Bool) async throws {
-        while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
-    }
 }
 
 extension Credentials {

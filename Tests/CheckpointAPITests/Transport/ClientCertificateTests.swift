@@ -7,7 +7,7 @@ import Testing
 import X509
 
 /// Client certificates on real sockets.
-@Suite("Client certificates", .timeLimit(.minutes(1)))
+@Suite("Client certificates", .timeLimit(.minutes(5)))
 struct ClientCertificateTests {
     private let authority: TestAuthority
     private let clients: TestAuthority

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// What a client may take of connections and time, on real sockets.
-@Suite("Connection limits", .timeLimit(.minutes(1)))
+@Suite("Connection limits", .timeLimit(.minutes(5)))
 struct ConnectionLimitTests {
     private static let get = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
     private static let list = #"{"thread_id":"t"}"#

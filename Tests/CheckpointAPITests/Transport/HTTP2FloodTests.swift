@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Attacks that HTTP/2 alone makes possible, on real sockets.
-@Suite("HTTP/2 floods", .timeLimit(.minutes(1)))
+@Suite("HTTP/2 floods", .timeLimit(.minutes(5)))
 struct HTTP2FloodTests {
     private let authority: TestAuthority
 

@@ -9,7 +9,7 @@ import Synchronization
 import Testing
 
 /// TLS on real sockets.
-@Suite("TLS", .timeLimit(.minutes(1)))
+@Suite("TLS", .timeLimit(.minutes(5)))
 struct TLSTests {
     private let authority: TestAuthority
 

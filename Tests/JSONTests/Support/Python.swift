@@ -7,24 +7,24 @@ enum Python {
         let description: String
     }
 
-    /// Runs a script, which must read all its input before it prints, and returns the lines it printed.
+    /// Runs a script and returns the lines it printed.
+    ///
+    /// By the shell: Foundation's `Process` reads past the end of what the kernel says of a process with many open files.
     static func run(_ script: String, input: [String] = []) throws -> [String] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", script]
-        let (standardInput, standardOutput, standardError) = (Pipe(), Pipe(), Pipe())
-        process.standardInput = standardInput
-        process.standardOutput = standardOutput
-        process.standardError = standardError
-        try process.run()
-
-        let text = input.map { $0 + "\n" }.joined()
-        try standardInput.fileHandleForWriting.write(contentsOf: Data(text.utf8))
-        try standardInput.fileHandleForWriting.close()
-        let output = try standardOutput.fileHandleForReading.readToEnd() ?? Data()
-        let complaints = try standardError.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("milepost-python-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        // What stays of it is in the way of nobody.
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try Data(script.utf8).write(to: URL(fileURLWithPath: directory + "/script"))
+        try Data(input.map { $0 + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: directory + "/input"))
+        guard let answer = popen("cd '\(directory)' && exec python3 script <input 2>complaints", "r") else {
+            throw Failure(description: "the shell cannot be run: \(String(cString: strerror(errno)))")
+        }
+        var output: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&part, 1, part.count, answer), count > 0 { output += part[..<count] }
+        guard pclose(answer) == 0 else {
+            let complaints = try Data(contentsOf: URL(fileURLWithPath: directory + "/complaints"))
             throw Failure(description: "python3: " + String(decoding: complaints, as: UTF8.self))
         }
         return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)

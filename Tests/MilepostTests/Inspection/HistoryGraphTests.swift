@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import milepost
 
-@Suite("The tree of a history", .timeLimit(.minutes(1)))
+@Suite("The tree of a history", .timeLimit(.minutes(5)))
 struct HistoryGraphTests {
     /// Nodes as `id:parent`, newest first; the drawing with each id beside its point.
     private func drawing(_ nodes: String...) -> [String] {

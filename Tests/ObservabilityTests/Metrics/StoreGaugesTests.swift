@@ -1,9 +1,10 @@
 import Checkpoints
 import Observability
 import Synchronization
+import TestSupport
 import Testing
 
-@Suite("The store's gauges", .timeLimit(.minutes(1)))
+@Suite("The store's gauges", .timeLimit(.minutes(5)))
 struct StoreGaugesTests {
     /// Answers what it is told to, or when it is told to.
     private final class Store: StoreMaintenance {
@@ -113,16 +114,17 @@ struct StoreGaugesTests {
     func together() async throws {
         let gauges = gauges()
         store.state.withLock { $0.isSilent = true }
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<5 { group.addTask { await gauges.look() } }
             group.addTask { [store] in
-                while store.state.withLock({ $0.waiting.count }) < 2 { await Task.yield() }
+                try await eventually { store.state.withLock { $0.waiting.count } >= 2 }
                 let waiting = store.state.withLock { state in
                     state.isSilent = false
                     return state.waiting
                 }
                 for answer in waiting { answer() }
             }
+            try await group.waitForAll()
         }
         #expect(store.state.withLock { ($0.sizeCount, $0.threadCount) } == (1, 1))
         #expect(value("milepost_store_up") == "1")

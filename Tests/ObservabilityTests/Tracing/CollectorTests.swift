@@ -6,7 +6,7 @@ import Observability
 import Synchronization
 import Testing
 
-@Suite("The connection to a collector", .timeLimit(.minutes(1)))
+@Suite("The connection to a collector", .timeLimit(.minutes(5)))
 struct CollectorTests {
     private struct Call: Sendable {
         let path: String

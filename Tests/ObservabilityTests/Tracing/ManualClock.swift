@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 
 /// A clock that only a test moves.
 final class ManualClock: Clock {
@@ -51,7 +52,7 @@ final class ManualClock: Clock {
 
     /// Returns once those who sleep do so for exactly these times yet, the shortest first.
     func untilSleeping(for durations: Duration...) async throws {
-        while remaining != durations { try await Task.sleep(for: .milliseconds(1)) }
+        try await eventually { remaining == durations }
     }
 
     private var remaining: [Duration] {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What may go, and what never: the same on every store.
-@Suite("Prune", .timeLimit(.minutes(3)))
+@Suite("Prune", .timeLimit(.minutes(5)))
 struct PruneConformance {
     private static let thread = ThreadKey("t1")
     private static let snapshot: [UInt8] = [0xC7, 3, 7, 0x92, 1, 2]

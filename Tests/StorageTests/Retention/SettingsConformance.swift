@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What is set for single threads, and what it protects: the same on every store.
-@Suite("Thread settings", .timeLimit(.minutes(3)))
+@Suite("Thread settings", .timeLimit(.minutes(5)))
 struct SettingsConformance {
     private static let thread = ThreadKey("t1", tenant: Tenant(name: "acme"))
     private static let now = WallTime(milliseconds: 1_800_000_000_000)

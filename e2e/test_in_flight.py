@@ -1,4 +1,4 @@
-"""The budget for request bodies in memory: many large ones at once, through real sockets."""
+"""The budget for request bodies in memory, and that for answers: many large ones at once, through real sockets."""
 
 import base64
 import collections
@@ -178,6 +178,77 @@ def test_pipelined_requests_keep_their_order(limited):
         for number, (_, status) in enumerate(sent):
             answer = answers.next()
             assert (answer.status, answer.headers["x-request-id"]) == (status, f"r{number}")
+
+
+# MARK: answers
+
+
+def tuple_request(thread_id):
+    """Bytes that ask for a thread's newest checkpoint with all that is in it."""
+    body = json.dumps({"thread_id": thread_id, "include": ["blobs"]}).encode()
+    named = {"host": "h", "content-type": "application/json", "content-length": len(body)}
+    return wire.head("POST", "/checkpoints/get-tuple", named) + body
+
+
+def put_version(server, thread_id, blob=BLOB):
+    """The same with the version in the checkpoint, so that get-tuple gives the blob back."""
+    body = b"".join(put_parts(thread_id, blob)).replace(b'"checkpoint": {}', b'"checkpoint": {"channel_versions":{"c":"1"}}')
+    assert wire.post(server.port, "/checkpoints/put", body).status == 200
+
+
+@contextlib.contextmanager
+def unread_answers(server, thread_id, number):
+    """So many clients that ask for a thread and read nothing."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(wire.connect(server.port)) for _ in range(number)]
+        for client in clients:
+            client.sendall(tuple_request(thread_id))
+        yield clients
+
+
+def test_many_large_answers_at_once(limited):
+    """Nobody reads for a while: the server holds as many as it may, and tells the others to come back."""
+    put_version(limited, "large")
+    put_version(limited, "small", b"aGk=")
+    with unread_answers(limited, "large", CLIENTS) as clients:
+        wait_until(lambda: len(select.select(clients, [], [], 0)[0]) == CLIENTS, 30, "all answers begin")
+        assert wire.exchange(limited.port, tuple_request("small")).status == 200
+        answers = [wire.Answers(client).next() for client in clients]
+    counts = collections.Counter(answer.status for answer in answers)
+    assert counts.keys() <= {200, 503} and counts[200] >= 2 and counts[503] >= 1 and counts.total() == CLIENTS
+    refusals = [answer.json()["detail"] for answer in answers if answer.status == 503]
+    assert any("max-in-flight-bytes" in detail for detail in refusals), refusals
+    for answer in answers:
+        if answer.status == 503:
+            assert answer.headers["retry-after"] == "1"
+        else:
+            assert answer.json()["blobs"][0]["blob"].encode() == BLOB
+    assert limited.peak_resident_bytes() < MEMORY_LIMIT
+    for _ in range(3):
+        assert wire.exchange(limited.port, tuple_request("large")).status == 200
+
+
+def test_answers_that_nobody_waits_for_any_more_leave_nothing_behind(limited):
+    put_version(limited, "large")
+    for _ in range(3):
+        with unread_answers(limited, "large", CLIENTS):
+            pass
+    asked = tuple_request("large")
+    wait_until(lambda: wire.exchange(limited.port, asked).status == 200, 60, "there is room for an answer")
+    with unread_answers(limited, "large", 2) as clients:
+        assert [wire.Answers(client).next().status for client in clients] == [200, 200]
+
+
+def test_an_answer_that_is_larger_than_all_that_may_be_held_comes_when_it_is_alone(limited):
+    """What could be stored piece by piece can be read."""
+    for number in range(4):
+        write = {"task_id": f"t{number}", "idx": 0, "channel": "c", "type": "b", "blob": BLOB.decode()}
+        body = {"thread_id": "t", "checkpoint_id": "c1", "writes": [write]}
+        assert wire.post(limited.port, "/checkpoints/put-writes", body).status == 204
+    assert put_small(limited, "t").status == 200
+    found = wire.exchange(limited.port, tuple_request("t"))
+    assert found.status == 200 and len(found.body) > BUDGET
+    assert [write["blob"].encode() for write in found.json()["pending_writes"]] == [BLOB] * 4
 
 
 # MARK: what is not in flight

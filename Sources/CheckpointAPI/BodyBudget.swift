@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The bytes of request bodies that may be in memory at one time, over all connections.
+/// The bytes of request bodies, or of answers, that may be in memory at one time, over all connections.
 ///
 /// Lock-free: a body costs one addition and one subtraction. Bodies of up to `smallBytes` may take a sixteenth more than
 /// the limit, so that a few long ones, whose clients may be slow or silent, do not shut out all others.
@@ -32,9 +32,20 @@ package final class BodyBudget: Sendable {
             used.wrappingSubtract(bytes, ordering: .relaxed)
             return false
         }
+        return takeLarge(bytes, evenIfAlone: false)
+    }
+
+    /// Takes `bytes` for an answer, or returns false and takes nothing.
+    ///
+    /// One that is larger than all the limit is taken when there is no other: it would never be sent.
+    func takeAnswer(_ bytes: Int) -> Bool {
+        takeLarge(bytes, evenIfAlone: true)
+    }
+
+    private func takeLarge(_ bytes: Int, evenIfAlone: Bool) -> Bool {
         // What does not fit is not added even for a moment: small bodies would be refused in it.
         var seen = used.load(ordering: .relaxed)
-        while bytes <= limit - seen {
+        while bytes <= limit - seen || (evenIfAlone && seen == 0) {
             let (isTaken, found) = used.weakCompareExchange(
                 expected: seen,
                 desired: seen + bytes,
@@ -46,7 +57,7 @@ package final class BodyBudget: Sendable {
         return false
     }
 
-    fileprivate func giveBack(_ bytes: Int) {
+    func giveBack(_ bytes: Int) {
         used.wrappingSubtract(bytes, ordering: .relaxed)
     }
 }

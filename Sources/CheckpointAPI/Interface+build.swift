@@ -115,7 +115,7 @@ package func buildInterface(
         calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
         + (observation.metrics.map { [.metrics($0)] } ?? [])
     let log = RequestLog(logger: logger, calls: endpoints, observation)
-    let budget = BodyBudget(limit: limits.inFlightBytes)
+    let (budget, answers) = (BodyBudget(limit: limits.inFlightBytes), BodyBudget(limit: limits.inFlightBytes))
 
     let router = Router(context: APIContext.self)
     // What a server open to everybody does not need would cost each request some thousand instructions.
@@ -140,18 +140,17 @@ package func buildInterface(
         router.on(RouterPath(endpoint.path), method: endpoint.method) { request, context in
             var context = context
             context.principal = context.principal ?? everybody
-            if let scope = endpoint.scope {
-                try context.caller.require(scope)
-            }
+            if let scope = endpoint.scope { try context.caller.require(scope) }
             var reservation = BodyReservation(in: context.isBodyCounted ? nil : budget)
-            let response = try await endpoint.handle(request, context, &reservation)
+            var response = try await endpoint.handle(request, context, &reservation)
             reservation.release()  // not before the answer is made
+            if endpoint.scope == .read { try response.count(in: answers) }  // what was changed is said in any case
             return response
         }
     }
     return HTTPInterface(
         responder: PathResponder(base: router.buildResponder()),
-        direct: DirectCalls(endpoints, access: access, bodyLimit: limits.bodyBytes, log: log),
+        direct: DirectCalls(endpoints, access: access, bodyLimit: limits.bodyBytes, answers: answers, log: log),
         budget: budget,
         events: events
     )

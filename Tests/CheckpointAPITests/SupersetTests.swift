@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What the calls add to the original API, as bytes on the wire.
-@Suite("The superset", .timeLimit(.minutes(1)))
+@Suite("The superset", .timeLimit(.minutes(5)))
 struct SupersetTests {
     private func put(_ client: APIClient, _ id: String, thread: String = "t", _ more: String = "") async throws -> Int {
         let document = #"{"v":4,"ts":"\#(id)","channel_versions":{"a":"1"}}"#

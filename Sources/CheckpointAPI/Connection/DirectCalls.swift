@@ -16,10 +16,17 @@ package struct DirectCalls: Sendable {
     private let paths: Set<String>
     private let access: AccessControl
     private let bodyLimit: Int
+    private let answers: BodyBudget
     private let log: RequestLog
 
-    /// `bodyLimit` is that of the endpoints.
-    package init(_ endpoints: [Endpoint], access: AccessControl, bodyLimit: Int = .max, log: RequestLog) {
+    /// `bodyLimit` and `answers`, in which answers to reads are counted, are those of the endpoints.
+    package init(
+        _ endpoints: [Endpoint],
+        access: AccessControl,
+        bodyLimit: Int = .max,
+        answers: BodyBudget = BodyBudget(limit: .max),
+        log: RequestLog
+    ) {
         let direct = endpoints.compactMap { endpoint in
             endpoint.direct.map { (endpoint.path, Call(scope: endpoint.scope, run: $0)) }
         }
@@ -27,6 +34,7 @@ package struct DirectCalls: Sendable {
         paths = Set(endpoints.filter { $0.method == .post }.map(\.path))
         self.access = access
         self.bodyLimit = bodyLimit
+        self.answers = answers
         self.log = log
     }
 
@@ -64,13 +72,15 @@ package struct DirectCalls: Sendable {
         else { return false }
         let entry = log.begin(head, since: request.start)
         @Sendable func end(_ result: Result<CallAnswer, any Error>) {
-            switch result {
-            case .success(let called):
-                var response = WholeResponse(called)
+            do {
+                let called = try result.get()
+                // What was changed is said in any case.
+                let reservation = call.scope == .read ? try called.reservation(in: answers) : nil
+                var response = WholeResponse(called, reservation)
                 response.head.headerFields[.requestID] = entry.id
                 log.end(entry, head, response.head.status)
                 answer(.whole(response))
-            case .failure(let error):
+            } catch {
                 if let denial = error as? AccessDenial {
                     access.note(denial, of: principal, head, client, requestID: entry.id)
                 }

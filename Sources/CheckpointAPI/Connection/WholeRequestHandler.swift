@@ -340,7 +340,7 @@ where Responder.Context == APIContext {
         if transport.isSecure { head.headerFields[.strictTransportSecurity] = Self.secureFor }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if response.body.readableBytes > 0 {
-            context.write(wrapOutboundOut(.body(response.body)), promise: nil)
+            context.write(wrapOutboundOut(.body(response.body)), promise: response.whenSent(on: context.eventLoop))
         }
         reservation.release()
         watch?.answerEnded()

@@ -26,6 +26,15 @@ struct APIError: Error {
         )
     }
 
+    static func tooManyAnswers(limit: Int) -> APIError {
+        APIError(
+            status: .serviceUnavailable,
+            detail: "The server holds as many bytes of answers as it may: \(limit) (max-in-flight-bytes); "
+                + "send the request again",
+            retryAfter: 1
+        )
+    }
+
     /// Whether a credential is missing, unknown or of no use any more is for the audit log alone.
     static let unauthenticated = APIError(status: .unauthorized, detail: "Unauthorized")
 

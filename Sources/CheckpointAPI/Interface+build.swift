@@ -112,7 +112,7 @@ package func buildInterface(
         makeEndpoints(store: store, rules: rules)
         + (hasInspector ? makeInspectorEndpoints(store: store, rules: rules) : [])
     let endpoints =
-        calls + [.health(warning), .readiness(store, warning), .openAPI(calls)]
+        calls + [.health(warning), .readiness(store, warning), .openAPI(calls, isOpen: access.authenticator == nil)]
         + (observation.metrics.map { [.metrics($0)] } ?? [])
     let log = RequestLog(logger: logger, calls: endpoints, observation)
     let (budget, answers) = (BodyBudget(limit: limits.inFlightBytes), BodyBudget(limit: limits.inFlightBytes))

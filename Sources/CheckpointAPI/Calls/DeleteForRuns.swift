@@ -24,7 +24,8 @@ extension Endpoint {
                 summary: "Delete For Runs",
                 request: DeleteForRunsBody.schema.description,
                 answer: .noContent,
-                conflict: .detail
+                conflict: .detail,
+                namesThread: false
             ),
             body: DeleteForRunsBody.schema,
             rules: rules,

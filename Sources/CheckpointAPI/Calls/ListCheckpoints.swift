@@ -48,7 +48,8 @@ extension Endpoint {
                 id: "list_checkpoints_checkpoints_list_post",
                 summary: "List Checkpoints",
                 request: ListCheckpointsBody.schema.description,
-                answer: .json(.array(of: .reference(to: .checkpointListItem)))
+                answer: .json(.array(of: .reference(to: .checkpointListItem))),
+                hasPages: true
             ),
             body: ListCheckpointsBody.schema,
             rules: rules,

@@ -7,7 +7,7 @@ import JSON
 struct RetentionBody: Sendable {
     var settings = ThreadSettings()
     /// In the order they came.
-    var pins: [CheckpointPlace] = []
+    var pins: [RequestedPin] = []
 
     static let schema = ObjectSchema(
         "RetentionRequest",
@@ -20,13 +20,20 @@ struct RetentionBody: Sendable {
             ) { $0.settings.timeToLive = $1 },
             .pins("pin", "Checkpoints that stay until the thread is deleted") { body, pins in
                 body.pins = pins
-                body.settings.pins = Set(pins)
+                body.settings.pins = Set(pins.map(\.place))
             },
             .boolean("hold", "Nothing of the thread is deleted by anybody", default: false) {
                 $0.settings.isHeld = $1
             },
         ]
     )
+}
+
+/// An element of `pin`.
+struct RequestedPin: Sendable {
+    let place: CheckpointPlace
+    /// Whether it came as an object, and not as an id alone.
+    let isObject: Bool
 }
 
 /// A checkpoint of a thread that is named elsewhere.
@@ -49,7 +56,7 @@ extension Field {
     fileprivate static func pins(
         _ name: String,
         _ title: String,
-        store: @escaping @Sendable (inout Body, [CheckpointPlace]) -> Void
+        store: @escaping @Sendable (inout Body, [RequestedPin]) -> Void
     ) -> Field {
         let element: JSONValue = ["anyOf": [["type": "string"], .reference(to: PinBody.schema.name)]]
         let list: JSONValue = ["items": element, "type": "array"]
@@ -68,18 +75,19 @@ extension Field {
                 guard node.elementCount <= ThreadSettings.mostPins else {
                     return problems.add(.tooLong(limit: ThreadSettings.mostPins, count: node.elementCount), at: name)
                 }
-                var pins: [CheckpointPlace] = []
+                var pins: [RequestedPin] = []
                 document.forEachElement(of: node) { index, element in
                     problems.element = (name, index)
                     if element.kind == .string {
                         do throws(Problem) {
-                            pins.append(
-                                CheckpointPlace(namespace: "", id: Identifier(try document.requireString(element))))
+                            let id = Identifier(try document.requireString(element))
+                            pins.append(RequestedPin(place: CheckpointPlace(namespace: "", id: id), isObject: false))
                         } catch {
                             problems.add(error, input: Problems.input(element, in: document))
                         }
                     } else if let pin = PinBody.schema.read(element, in: document, &problems) {
-                        pins.append(CheckpointPlace(namespace: pin.namespace, id: pin.id))
+                        let place = CheckpointPlace(namespace: pin.namespace, id: pin.id)
+                        pins.append(RequestedPin(place: place, isObject: true))
                     }
                 }
                 problems.element = nil
@@ -101,8 +109,7 @@ extension Endpoint {
                 id: "get_retention_threads_thread_id_retention_get",
                 summary: "Get Retention",
                 parameters: [.path("thread_id", .schema("string", title: "Thread ID"))],
-                answer: .json(.reference(to: .retentionResponse)),
-                hasNotFound: true
+                answer: .json(.reference(to: .retentionResponse))
             )
         ) { request, context in
             guard let id = ThreadPath.id(in: request.head.path ?? "") else { return .noSuchThread }
@@ -124,8 +131,7 @@ extension Endpoint {
                 summary: "Set Retention",
                 request: RetentionBody.schema.description,
                 parameters: [.path("thread_id", .schema("string", title: "Thread ID"))],
-                answer: .json(.reference(to: .retentionResponse)),
-                hasNotFound: true
+                answer: .json(.reference(to: .retentionResponse))
             ),
             reading: { request, context, reservation in
                 guard let id = ThreadPath.id(in: request.head.path ?? "") else { return .noSuchThread }
@@ -150,8 +156,10 @@ extension Endpoint {
 extension ValidationError {
     fileprivate init(noCheckpoint place: CheckpointPlace, of body: RetentionBody) {
         var problems = Problems()
-        problems.element = ("pin", body.pins.firstIndex(of: place) ?? 0)
-        problems.add(.noCheckpoint, input: .string(JSONString(place.id.text)))
+        let index = body.pins.firstIndex { $0.place == place } ?? 0
+        problems.element = ("pin", index)
+        let field = body.pins[index].isObject ? "checkpoint_id" : nil
+        problems.add(.noCheckpoint, at: field, input: .string(JSONString(place.id.text)))
         self.init(problems: problems.found)
     }
 }

@@ -17,7 +17,9 @@ extension Endpoint {
                     .query("limit", .schema("integer", title: "Limit", range: CheckpointQuery.limits, default: 100)),
                     .query("after", .schema("string", title: "Cursor of the next page, from the header x-next-cursor")),
                 ],
-                answer: .json(.reference(to: .threadListResponse))
+                answer: .json(.reference(to: .threadListResponse)),
+                namesThread: false,
+                hasPages: true
             )
         ) { request, context in
             try await rules.access.require(.all, context.caller)
@@ -37,8 +39,7 @@ extension Endpoint {
                 id: "get_thread_threads_thread_id_get",
                 summary: "Get Thread",
                 parameters: [.path("thread_id", .schema("string", title: "Thread ID"))],
-                answer: .json(.reference(to: .threadResponse)),
-                hasNotFound: true
+                answer: .json(.reference(to: .threadResponse))
             )
         ) { request, context in
             guard let id = ThreadPath.id(in: request.head.path ?? "") else { return .noSuchThread }

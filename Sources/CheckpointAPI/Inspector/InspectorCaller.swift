@@ -13,7 +13,8 @@ extension Endpoint {
             operation: OpenAPIOperation(
                 id: "inspector_caller_inspector_caller_get",
                 summary: "Inspector Caller",
-                answer: .json(.reference(to: .inspectorCaller))
+                answer: .json(.reference(to: .inspectorCaller)),
+                namesThread: false
             )
         ) { _, context in
             let caller = context.caller

@@ -36,7 +36,8 @@ extension Endpoint {
                 id: "inspector_history_inspector_history_post",
                 summary: "Inspector History",
                 request: InspectorHistoryBody.schema.description,
-                answer: .json(.reference(to: .inspectorHistory))
+                answer: .json(.reference(to: .inspectorHistory)),
+                hasPages: true
             ),
             body: InspectorHistoryBody.schema,
             rules: rules,

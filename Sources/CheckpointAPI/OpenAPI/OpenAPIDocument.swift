@@ -3,7 +3,8 @@ package import JSON
 
 /// The OpenAPI 3.1 document, rendered from the table that makes the routes: it cannot say anything else.
 package enum OpenAPIDocument {
-    package static func render(_ endpoints: [Endpoint]) -> JSONValue {
+    /// `isOpen` says that the server asks nobody for a credential.
+    package static func render(_ endpoints: [Endpoint], isOpen: Bool) -> JSONValue {
         var paths: [(String, JSONValue)] = []
         var schemas: [String: JSONValue] = [:]
         for endpoint in endpoints {
@@ -18,10 +19,10 @@ package enum OpenAPIDocument {
             }
             if let request = operation.request { add(request, to: &schemas) }
             if let conflict = operation.conflict { add(conflict, to: &schemas) }
-            if operation.hasNotFound { add(.detail, to: &schemas) }
             if case .json(let answer) = operation.answer { add(answer.named, to: &schemas) }
             add(.httpValidationError, to: &schemas)
         }
+        for schema in SharedResponse.allCases.flatMap(\.schemas) { add(schema, to: &schemas) }
         return [
             "openapi": "3.1.0",
             "info": [
@@ -30,7 +31,12 @@ package enum OpenAPIDocument {
                 "version": .string(JSONString(Version.current)),
             ],
             "paths": .properties(paths),
-            "components": ["schemas": .properties(schemas.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })],
+            "components": [
+                "schemas": .properties(schemas.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }),
+                "responses": .properties(SharedResponse.allCases.map { ($0.name, $0.json) }),
+                "securitySchemes": .properties(securitySchemes),
+            ],
+            "security": security(isOpen: isOpen),
         ]
     }
 
@@ -46,24 +52,14 @@ package enum OpenAPIDocument {
 }
 
 extension Endpoint {
-    static func openAPI(_ endpoints: [Endpoint]) -> Endpoint {
-        let document = OpenAPIDocument.render(endpoints)
+    static func openAPI(_ endpoints: [Endpoint], isOpen: Bool) -> Endpoint {
+        let document = OpenAPIDocument.render(endpoints, isOpen: isOpen)
         return Endpoint(.get, "/openapi.json") { _, _ in .json(document) }
     }
 }
 
 extension OpenAPIOperation {
     fileprivate func json(path: String) -> JSONValue {
-        let success: JSONValue =
-            switch answer {
-            case .noContent: ["description": "Successful Response"]
-            case .json(let schema): content(schema.json(operation: self, path: path), "Successful Response")
-            case .events:
-                [
-                    "description": "Events: thread, checkpoint, writes, pruned, deleted, missed",
-                    "content": ["text/event-stream": ["schema": ["type": "string"]]],
-                ]
-            }
         let refusal = content(.reference(to: ResponseSchema.httpValidationError.rawValue), "Validation Error")
         let status = if case .noContent = answer { "204" } else { "200" }
         var members: [(String, JSONValue)] = [
@@ -76,13 +72,29 @@ extension OpenAPIOperation {
             let schema = JSONValue.reference(to: request.name)
             members.append(("requestBody", ["content": ["application/json": ["schema": schema]], "required": true]))
         }
-        var responses = [(status, success)]
-        if hasNotFound {
-            responses.append(("404", content(.reference(to: ResponseSchema.detail.rawValue), "Not Found")))
-        }
+        var responses = [(status, success(path: path)), ("422", refusal)]
         if let conflict { responses.append(("409", content(.reference(to: conflict.rawValue), "Conflict"))) }
-        members.append(("responses", .properties(responses + [("422", refusal)])))
+        responses += sharedResponses.map { (String($0.rawValue), $0.reference) }
+        members.append(("responses", .properties(responses.sorted { $0.0 < $1.0 })))
         return .properties(members)
+    }
+
+    private func success(path: String) -> JSONValue {
+        switch answer {
+        case .noContent: return ["description": "Successful Response"]
+        case .json(let schema):
+            let success = content(schema.json(operation: self, path: path), "Successful Response")
+            guard hasPages, case .object(let members) = success else { return success }
+            let cursor: JSONValue = [
+                "description": "There may be more: send it as `after`", "schema": ["type": "string"],
+            ]
+            return .object(members + [JSONMember(name: "headers", value: ["x-next-cursor": cursor])])
+        case .events:
+            return [
+                "description": "Events: thread, checkpoint, writes, pruned, deleted, missed",
+                "content": ["text/event-stream": ["schema": ["type": "string"]]],
+            ]
+        }
     }
 
     private func content(_ schema: JSONValue, _ description: String) -> JSONValue {

@@ -21,8 +21,12 @@ struct OpenAPIOperation: Sendable {
     let answer: Answer
     /// What it answers with 409; nil for a call that never does.
     var conflict: ResponseSchema?
-    /// Whether it answers 404 for what is not there.
-    var hasNotFound = false
+    /// Whether it is about threads that the request names: then it can answer 404.
+    ///
+    /// That is what an Agentex provider's denial of a read is, under any of them.
+    var namesThread = true
+    /// Whether an answer may have the header `x-next-cursor`.
+    var hasPages = false
 
     /// A part of the path or of the query.
     struct Parameter: Sendable {

@@ -6,6 +6,11 @@ extension ResponseSchema {
         switch self {
         case .headConflict:
             object(detail + [("head", .nullable(["type": "string"], title: "Head"))], required: ["detail", "head"])
+        case .failure:
+            all([
+                ("message", .schema("string", title: "Message")), ("code", .schema("integer", title: "Code")),
+                ("data", ["type": "null", "title": "Data"]),
+            ])
         case .pruneResponse:
             all(
                 [("dry_run", .schema("boolean", title: "Dry Run"))] + counts + [

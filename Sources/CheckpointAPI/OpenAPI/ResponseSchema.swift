@@ -9,6 +9,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
     case writeResponse = "WriteResponse"
     case headConflict = "HeadConflict"
     case detail = "Refusal"
+    case failure = "Failure"
     case pruneResponse = "PruneResponse"
     case prunedThread = "PrunedThread"
     case deltaChannelHistoryResponse = "DeltaChannelHistoryResponse"
@@ -52,7 +53,7 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         case .inspectorDifference: [.inspectorChange]
         case .inspectorSizes: [.storedSize, .storedRows, .channelSize, .sizePoint]
         case .httpValidationError: [.validationError]
-        case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail,
+        case .blobResponse, .putCheckpointResponse, .writeResponse, .validationError, .headConflict, .detail, .failure,
             .prunedThread, .threadSummary, .namespaceSummary, .pinResponse, .inspectorCaller, .inspectorRow,
             .inspectorChannel, .inspectorWrite, .inspectorChange, .storedSize, .storedRows, .channelSize, .sizePoint:
             []
@@ -63,7 +64,8 @@ enum ResponseSchema: String, CaseIterable, Sendable {
         switch self {
         case .blobResponse: blob
         case .checkpointListItem: object(key + checkpoint + tupleParts, required: requiredOfCheckpoint)
-        case .headConflict, .detail, .pruneResponse, .prunedThread, .deltaChannelHistoryResponse, .deltaChannel,
+        case .headConflict, .detail, .failure, .pruneResponse, .prunedThread, .deltaChannelHistoryResponse,
+            .deltaChannel,
             .deltaSeed, .threadListResponse, .threadSummary, .threadResponse, .namespaceSummary, .retentionResponse,
             .pinResponse:
             supersetSchema

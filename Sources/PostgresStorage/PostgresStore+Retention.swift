@@ -295,6 +295,7 @@ extension PostgresStore: RetainingStore {
             = (counted.thread_id, counted.checkpoint_ns, counted.head)
         """
     )
+    /// Nobody takes it for an hour: one that ends later was taken before the clock was set back.
     private static let takeTurn = StatementText(
         "take_turn",
         """
@@ -302,6 +303,7 @@ extension PostgresStore: RetainingStore {
         VALUES ('sweep', $1, clock_timestamp() + $2::int8 * interval '1 millisecond')
         ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, expires_at = EXCLUDED.expires_at
         WHERE lease.holder = EXCLUDED.holder OR lease.expires_at < clock_timestamp()
+            OR lease.expires_at > clock_timestamp() + interval '1 hour'
         RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::int8
         """
     )

@@ -19,6 +19,8 @@ package struct RetentionSweep: Sendable {
         /// Threads that could not be looked at to the end, each with what was wrong with the last of them.
         package var failed = 0
         package var failure: String?
+        /// By how much the clock had been set, so that nothing was looked at.
+        package var clockSet: Duration?
 
         package init() {}
 
@@ -44,17 +46,19 @@ package struct RetentionSweep: Sendable {
     private let holder: String
     private let memory: SweepMemory
     private let reserve: Int
+    private let clock: SweepClock?
     private let now: @Sendable (WallTime) -> WallTime
 
-    /// `holder` tells apart the servers of one store; `memory` is what a server keeps from one sweep to the next.
+    /// `holder` tells apart the servers of one store; `memory` and `clock` are what a server keeps from one sweep to the next.
     ///
-    /// `reserve`: bytes of free space that are left for what comes next. `now` makes of the store's time the time that ages are counted to.
+    /// With a `clock`, a sweep before which it was set, or has not been looked at yet, takes nothing. `reserve`: bytes of free space that are left for what comes next. `now` makes of the store's time the time that ages are counted to.
     package init(
         _ policies: RetentionPolicies,
         scope: Scope = .all,
         holder: String,
         memory: SweepMemory = SweepMemory(),
         reserve: Int = 1 << 20,
+        clock: SweepClock? = nil,
         now: @escaping @Sendable (WallTime) -> WallTime = { $0 }
     ) {
         self.policies = policies
@@ -62,6 +66,7 @@ package struct RetentionSweep: Sendable {
         self.holder = holder
         self.memory = memory
         self.reserve = reserve
+        self.clock = clock
         self.now = now
     }
 
@@ -76,8 +81,14 @@ package struct RetentionSweep: Sendable {
     ) async throws(StoreError) -> Report? {
         guard let time = try await store.takeSweepTurn(holder, for: Self.turn) else { return nil }
         var total = Report()
+        let end = now(time)
+        let look = clock?.look(at: end) ?? .steady
+        if case .set(let difference) = look { total.clockSet = difference }
+        guard look == .steady else {
+            try await store.endSweepTurn(holder)
+            return total
+        }
         do throws(StoreError) {
-            let end = now(time)
             try await walk(store, at: end) { overview, policy throws(StoreError) in
                 total.threads += 1
                 guard memory.isWorthALook(overview, policy, at: end) else { return true }
@@ -102,6 +113,13 @@ package struct RetentionSweep: Sendable {
         }
         try await store.endSweepTurn(holder)
         return total
+    }
+
+    /// Looks at the clock before the first sweep; nothing is seen while another server is at it.
+    package func lookAtClock(of store: some RetainingStore) async throws(StoreError) {
+        guard let time = try await store.takeSweepTurn(holder, for: Self.turn) else { return }
+        _ = clock?.look(at: now(time))
+        try await store.endSweepTurn(holder)
     }
 
     /// Says what would go; changes nothing.

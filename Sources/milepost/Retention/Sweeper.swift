@@ -5,9 +5,6 @@ import Logging
 
 /// Takes away what is no longer kept, now and then, for as long as the server runs.
 struct Sweeper: Sendable {
-    /// How much more or less than the other clock the wall clock may have moved between two sweeps.
-    private static let tolerance = Duration.seconds(60)
-
     let store: any RetainingStore
     let policies: RetentionPolicies
     let interval: Duration
@@ -15,26 +12,22 @@ struct Sweeper: Sendable {
     let logger: Logger
     /// Called with what each sweep came to.
     var observe: @Sendable (RetentionSweep.Report) -> Void = { _ in }
-    var wallClock: @Sendable () -> WallTime = { .now }
+    /// Makes of the store's time the time that ages are counted to.
+    var wallClock: @Sendable (WallTime) -> WallTime = { $0 }
 
     /// Until it is cancelled; a sweep that is under way ends after the portion it is at.
     func run() async {
-        let sweep = RetentionSweep(policies, holder: Self.holder)
-        var last = (wall: wallClock(), other: ContinuousClock.now)
+        let sweep = RetentionSweep(policies, holder: Self.holder, clock: SweepClock(), now: wallClock)
+        do throws(StoreError) {
+            try await sweep.lookAtClock(of: store)
+        } catch {
+            // Then the first sweep looks at it, and takes nothing.
+            logger.debug("the clock could not be looked at", metadata: ["error": .string(error.debugDescription)])
+        }
         while !Task.isCancelled {
             // Who is cancelled learns it from the loop.
             try? await Task.sleep(for: interval)
             guard !Task.isCancelled else { return }
-            let now = (wall: wallClock(), other: ContinuousClock.now)
-            let difference = now.wall.since(last.wall) - (now.other - last.other)
-            last = now
-            guard (Duration.zero - Self.tolerance...Self.tolerance).contains(difference) else {
-                logger.warning(
-                    "the clock was set; nothing goes by itself until the next sweep",
-                    metadata: ["seconds": .stringConvertible(difference.components.seconds)]
-                )
-                continue
-            }
             await perform(sweep)
         }
     }
@@ -54,6 +47,13 @@ struct Sweeper: Sendable {
                 if report.outcome != .kept { try record(report, report.outcome == .interrupted ? .failed : .done) }
             }
             guard let report else { return }
+            if let difference = report.clockSet {
+                logger.warning(
+                    "the clock was set; nothing goes by itself until the next sweep",
+                    metadata: ["seconds": .stringConvertible(difference.components.seconds)]
+                )
+                return
+            }
             observe(report)
             log(report, took: ContinuousClock.now - start, pace.slowest)
         } catch {

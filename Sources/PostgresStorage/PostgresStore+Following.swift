@@ -9,8 +9,8 @@ extension PostgresStore {
         _ thread: ThreadKey,
         _ receive: @escaping @Sendable (ThreadChange) -> Void
     ) async throws(StoreError) -> ThreadFollower {
-        let follower = following.feed.follow(thread, receive)
-        if following.begin(thread) {
+        let (follower, mustRead) = following.follow(thread, receive)
+        if mustRead {
             let look = following.look(at: thread)
             let found: PostgresFollowing.Look.Found = try await answered { readers.add(look.read(then: $0)) }
             following.saw(found, look)

@@ -34,7 +34,14 @@ struct FollowedThread {
     private var mayHaveLost = false
     /// Changes that came, other than by reading.
     private(set) var version = 0
+    /// Reads that began before are of what is not there any more.
     private var deletedAt = 0
+
+    /// Knows nothing yet; a look that is under way for `before`, of the same thread, says nothing of it.
+    init(after before: FollowedThread?) {
+        version = before.map { $0.version + 1 } ?? 0
+        deletedAt = version
+    }
 
     /// A commit or a notification: returns what is to be told of it, if anything.
     mutating func take(_ effect: ThreadChange.Effect) -> ThreadChange.Effect? {

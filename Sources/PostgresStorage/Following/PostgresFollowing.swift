@@ -44,11 +44,15 @@ final class PostgresFollowing: Sendable {
 
     // MARK: - What is read
 
-    /// Whether it must be read what the thread has before anybody is told of changes.
-    func begin(_ thread: ThreadKey) -> Bool {
+    /// Adds one who follows the thread; whether it must be read what the thread has before anybody is told of changes.
+    func follow(
+        _ thread: ThreadKey,
+        _ receive: @escaping @Sendable (ThreadChange) -> Void
+    ) -> (follower: ThreadFollower, mustRead: Bool) {
         threads.withLock { threads in
-            if threads[thread] == nil { threads[thread] = FollowedThread() }
-            return threads[thread]?.knowledge == .awaited
+            // What became known for others, who are gone, is of then.
+            if !feed.isFollowed(thread) { threads[thread] = FollowedThread(after: threads[thread]) }
+            return (feed.follow(thread, receive), threads[thread]?.knowledge == .awaited)
         }
     }
 
@@ -95,7 +99,7 @@ final class PostgresFollowing: Sendable {
                 if look.isBeginning {
                     if followed.knowledge == .awaited { followed.begin(with: read) }
                 } else if followed.knowledge == .lost || read.count >= look.query.limit {
-                    followed = FollowedThread()
+                    followed = FollowedThread(after: followed)
                     followed.begin(with: read)
                     // What came before this was read is read by whoever is told so.
                     effects = [.missed]

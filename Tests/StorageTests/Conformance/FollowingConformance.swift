@@ -76,9 +76,11 @@ struct FollowingConformance {
             #expect(told.effects == [.pruned])
             #expect(try await store.copyThread(source, to: "target") == .done)
             #expect(try await store.copyThread(source, to: "target") == .done)
-            #expect(copied.effects == [.replaced])
+            // PostgreSQL looks by itself now and then what the rows of a thread are now, and says so.
+            let replaced = { copied.effects.filter { $0 != .missed } }
+            #expect(replaced() == [.replaced])
             try await store.add([.checkpoint(.sample(.sample("c4", thread: target)))], to: target)
-            #expect(copied.effects == [.replaced, .replaced])
+            #expect(replaced() == [.replaced, .replaced])
             for follower in followers { follower.end() }
         }
     }
@@ -90,10 +92,12 @@ struct FollowingConformance {
         try await backend.withStore { store in
             let ids = (0..<120).map { Identifier("c\(1_000 + $0)") }
             let all = CheckpointQuery(thread: Self.thread, limit: 1_000)
+            let isFollowed = Shared(false)
             let followers = try await withThrowingTaskGroup(of: Void.self) { group in
                 for part in 0..<4 {
                     group.addTask {
                         for (number, id) in ids.enumerated() where number % 4 == part {
+                            if number >= 60 { try await eventually { isFollowed.value.withLock { $0 } } }
                             try await store.put(.sample(.sample(id)), blobs: [])
                         }
                     }
@@ -103,6 +107,7 @@ struct FollowingConformance {
                     let told = Told()
                     let follower = try await store.follow(Self.thread, told.receive)
                     followers.append((told, try await store.checkpoints(all).map(\.key.id), follower))
+                    isFollowed.value.withLock { $0 = true }
                 }
                 try await group.waitForAll()
                 return followers
@@ -114,6 +119,24 @@ struct FollowingConformance {
                 #expect(Set(found).count == found.count, "none is told twice")
                 follower.end()
             }
+        }
+    }
+
+    @Test("who follows again is told nothing of what came between", arguments: Backend.allCases)
+    func again(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            let told = Told()
+            let first = try await store.follow(Self.thread) { _ in }
+            try await store.put(.sample(.sample("c1")), blobs: [])
+            first.end()
+            try await store.put(.sample(.sample("c2")), blobs: [])
+            try await store.putWrites([.sample("t", 0, channel: "a")], for: .sample("c1"), onConflict: .keepFirst)
+            let second = try await store.follow(Self.thread, told.receive)
+            // PostgreSQL looks every five seconds.
+            if backend.isPostgres { try await Task.sleep(for: .seconds(6)) }
+            try await store.put(.sample(.sample("c3")), blobs: [])
+            #expect(told.effects.map(\.checkpointID) == ["c3"])
+            second.end()
         }
     }
 

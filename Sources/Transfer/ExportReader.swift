@@ -35,6 +35,8 @@ package final class ExportReader {
     private var parts: [Part] = []
     private var place = Place.start
     private var last: ThreadKey?
+    /// A hash of each thread: among ten million threads, two have the same once in 370,000 exports.
+    private var begun: Set<Int> = []
     private var digest = RowDigest()
     private var line = 0
     /// What the header says of the store it was made from.
@@ -134,8 +136,10 @@ package final class ExportReader {
             place = .betweenThreads
         case (_, .start): throw Self.notAnExport
         case (.thread(let thread), .betweenThreads):
-            // Their order is the store's own; a frame that is there twice begins with the thread that was just read.
-            if let last, last == thread { throw .damaged("a thread is there twice", line: line, thread: thread) }
+            // Their order is the store's own, so that it tells nothing of a frame in the place of another.
+            guard begun.insert(thread.hashValue).inserted else {
+                throw .damaged("a thread is there twice", line: line, thread: thread)
+            }
             place = .inThread(thread, isSplit: false)
             digest = RowDigest()
         case (.end(let expected), .inThread(let thread, let isSplit)):

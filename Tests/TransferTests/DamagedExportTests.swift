@@ -4,7 +4,7 @@ import Testing
 import Transfer
 
 /// Whatever a file has become, no thread is called imported that is not what was exported.
-@Suite("Damaged exports", .timeLimit(.minutes(3)))
+@Suite("Damaged exports", .timeLimit(.minutes(5)))
 struct DamagedExportTests {
     private let source = MemoryStore()
 
@@ -72,6 +72,21 @@ struct DamagedExportTests {
             let result = await ThreadImport(into: target).run(ExportReader(file.flatMap { $0 }))
             #expect(result.failure != nil, "file \(number)")
             try await check(result, target, contents, "file \(number)")
+        }
+    }
+
+    @Test("a frame in the place of any other is refused, also when both have as many threads and rows")
+    func replaced() async throws {
+        let (export, contents) = try await whole()
+        let frames = try self.frames(of: export)
+        for place in frames.indices {
+            for other in frames.indices where frames[other] != frames[place] {
+                var file = frames
+                file[place] = frames[other]
+                let target = MemoryStore()
+                let result = await ThreadImport(into: target).run(ExportReader(file.flatMap { $0 }))
+                try await check(result, target, contents, "frame \(other) in the place of \(place)")
+            }
         }
     }
 

@@ -121,21 +121,25 @@ extension PostgresStore: ThreadStore {
             throw StoreError(.held, during: operation)
         }
         for thread in found {
-            let isHeld = Mutex(false)
+            let report = Mutex(PruneReport(thread: thread))
             let edit = ThreadEdit(
-                isDeletion: true, telling: { isHeld.withLock { $0 } ? nil : ThreadChange(thread, .pruned) }
+                isDeletion: true,
+                telling: { report.withLock { $0.removed != RowCounts() } ? ThreadChange(thread, .pruned) : nil }
             ) { transaction throws(PostgresFailure) in
                 let settings = hasSettings ? try StoredSettings.read(thread, transaction) : .none
-                isHeld.withLock { $0 = settings.isHeld }
-                guard !settings.isHeld else { return }
+                guard !settings.isHeld else {
+                    return report.withLock { $0 = PruneReport(thread: thread, isHeld: true) }
+                }
                 let stored = try StoredOutline(thread, transaction)
                 let plan = stored.plan { outline, isSnapshot throws(StoreError) in
                     try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
+                let pruned = PruneReport(thread: thread, removed: stored.counts(of: plan), kept: plan.keptCount)
+                report.withLock { $0 = pruned }
                 try transaction.run(stored.statements(for: plan))
             }
             try await perform(.edit(thread, edit), operation)
-            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
+            if report.withLock({ $0.isHeld }) { throw StoreError(.held, during: operation) }
         }
     }
 

@@ -52,17 +52,22 @@ extension SQLiteStore: ThreadStore {
             return threads
         }
         for thread in threads {
-            let isHeld = Mutex(false)
-            let effect = writer.effect({ isHeld.withLock { $0 } ? nil : ThreadChange(thread, .pruned) })
+            let report = Mutex(PruneReport(thread: thread))
+            let effect = writer.effect({
+                report.withLock { $0.removed != RowCounts() } ? ThreadChange(thread, .pruned) : nil
+            })
             try await writer.perform(operation, telling: effect) { transaction in
                 let settings = try StoredSettings.read(thread, transaction.db)
-                isHeld.withLock { $0 = settings.isHeld }
-                guard !settings.isHeld else { return }
-                _ = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
+                guard !settings.isHeld else {
+                    return report.withLock { $0 = PruneReport(thread: thread, isHeld: true) }
+                }
+                let pruned = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
                     try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
+                let (removed, kept) = pruned ?? (RowCounts(), 0)
+                report.withLock { $0 = PruneReport(thread: thread, removed: removed, kept: kept) }
             }
-            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
+            if report.withLock({ $0.isHeld }) { throw StoreError(.held, during: operation) }
         }
     }
 

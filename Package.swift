@@ -368,3 +368,5 @@ for target in package.targets where target.type != .system {
         .treatAllWarnings(as: .error),
     ]
 }
+        // For `Failpoint`, which debug builds alone have.
+        .define("FAILPOINTS", .when(configuration: .debug)),

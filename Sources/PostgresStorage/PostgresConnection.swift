@@ -1,4 +1,5 @@
 import CLibPQ
+import Checkpoints
 import Glibc
 
 /// One session with the server, non-blocking and in pipeline mode: many statements go out before the first answer is
@@ -20,6 +21,8 @@ final class PostgresConnection {
     private var prepared: Set<ObjectIdentifier> = []
     private var isFlushing = false
     private var isSpoilt = false
+    /// Whether its settings are made: until then nothing is changed, and it passes no points.
+    private var isReady = false
     /// Whether the server has warned while it did the last statement.
     private(set) var isWarned = false
     /// Whether a pooler sits in between, so that one session's settings and prepared statements may not be there for the
@@ -37,6 +40,7 @@ final class PostgresConnection {
         PQsetnonblocking(handle, 1)
         PQenterPipelineMode(handle)
         try prepareSession()
+        isReady = true
     }
 
     deinit {
@@ -90,15 +94,18 @@ final class PostgresConnection {
                     try prepare(statement.text)
                     expected.append(.prepared(statement.text))
                 }
+                try passPoint(before: statement.text)
                 try send(statement)
                 expected.append(.statement(group: group, index: index))
             }
+            try passPoint(before: nil)
             guard PQpipelineSync(handle) == 1 else { throw lost() }
             expected.append(.end(group: group))
         }
         let wasSpoilt = isSpoilt
         isSpoilt = true
         try flush()
+        passPoint("sent")
         var failures = [PostgresFailure?](repeating: nil, count: groups.count)
         var current = 0
         for answer in expected {
@@ -111,6 +118,7 @@ final class PostgresConnection {
             case .statement(let group, let index):
                 isWarned = false
                 try takeResults(until: deadline, &failures[group]) { onResult(group, index, $0) }
+                passPoint("after \(Self.pointName(groups[group][index].text))")
             }
         }
         isSpoilt = wasSpoilt || failures.contains { $0?.spoilsConnection ?? false }
@@ -209,6 +217,21 @@ final class PostgresConnection {
         case 1: isFlushing = true
         default: throw lost()
         }
+    }
+
+    /// The statements before it have reached the server when this point is passed; nil is the end of a group.
+    private func passPoint(before text: StatementText?) throws(PostgresFailure) {
+        guard Failpoint.isActive, isReady else { return }
+        repeat { try flush() } while isFlushing
+        passPoint("before \(text.map(Self.pointName) ?? "the end")")
+    }
+
+    private func passPoint(_ name: @autoclosure () -> String) {
+        if isReady { Failpoint.pass("postgres \(name())") }
+    }
+
+    private static func pointName(_ text: StatementText) -> String {
+        text.isPrepared ? text.name : Failpoint.words(text.sql)
     }
 
     // MARK: - In

@@ -111,8 +111,10 @@ final class PostgresWriter: Sendable {
         _ separate: (_ change: Change, _ isLocked: Bool) -> Void
     ) -> PostgresOutcome<Change> {
         guard let failure = execute(batch, connection, following, observer) else {
+            Failpoint.pass("postgres committed")
             following.committed(batch)
             for change in batch { change.answer(.success(())) }
+            Failpoint.pass("postgres answered")
             return PostgresOutcome()
         }
         var outcome = PostgresOutcome<Change>(failure: failure)
@@ -144,8 +146,10 @@ final class PostgresWriter: Sendable {
                 failure = execute([change], connection, following, observer)
             }
             guard let failure else {
+                Failpoint.pass("postgres committed")
                 following.committed([change])
                 change.answer(.success(()))
+                Failpoint.pass("postgres answered")
                 continue
             }
             let mayHaveHappened = failure.isLost && !failure.isBeforeCommit

@@ -89,6 +89,7 @@ enum SQLiteConnection {
             // What the log grew to is given back once it begins anew.
             try db.execute(sql: "PRAGMA journal_size_limit = \(logBytes)")
             // What is deleted is overwritten, not only unlinked: deleting a thread leaves nothing in the file.
+            StatementPoints.watch(db)
             try db.execute(sql: "PRAGMA secure_delete = ON")
             try db.execute(sql: "PRAGMA cache_size = -\(writerCacheKibibytes)")
         }

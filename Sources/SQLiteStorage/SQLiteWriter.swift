@@ -238,8 +238,10 @@ final class SQLiteWriter: Sendable {
     private func takeBatch() -> [Change]? {
         state.withLock { state in
             let batch = state.backlog.takeBatch(Self.batchLimit)
+        Failpoint.pass("sqlite before moving the log")
             if batch == nil { state.isRunning = false }
             return batch
+        Failpoint.pass("sqlite after moving the log")
         }
     }
 
@@ -256,6 +258,7 @@ final class SQLiteWriter: Sendable {
             state.withLock { $0.commitCount += 1 }
             if feed.isFollowed { tell(batch) }
             for change in batch {
+            Failpoint.pass("sqlite committed")
                 change.answer(.success(()))
             }
         case .changeFailed where batch.count > 1:
@@ -266,6 +269,7 @@ final class SQLiteWriter: Sendable {
         case .changeFailed(let error), .commitFailed(let error):
             observer?.commitFailed()
             for change in batch {
+            Failpoint.pass("sqlite answered")
                 change.answer(.failure(StoreError(error, during: change.operation)))
             }
         }

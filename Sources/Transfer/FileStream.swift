@@ -77,6 +77,7 @@ package struct FileStream: ~Copyable {
     package var output: ExportWriter.Output {
         let (descriptor, name) = (descriptor, name)
         return { bytes throws(TransferError) in
+            Failpoint.pass("export before write")
             var rest = bytes[...]
             while !rest.isEmpty {
                 let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
@@ -86,11 +87,13 @@ package struct FileStream: ~Copyable {
                 }
                 rest = rest.dropFirst(count)
             }
+            Failpoint.pass("export after write")
         }
     }
 
     /// Makes what was written durable.
     package func flush() throws(TransferError) {
+        Failpoint.pass("export before flush")
         guard fsync(descriptor) == 0 else { throw .notAccessible("write to \(name)", hint: "see to its disk") }
     }
 

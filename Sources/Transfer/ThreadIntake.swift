@@ -102,6 +102,7 @@ struct ThreadIntake: Sendable {
                 hint: "see to the store and run the same import again: it goes on from there"
             )
         }
+        Failpoint.pass("import after rows")
         rowsAdded += batch.count
         batch = []
         batchBytes = 0

@@ -60,6 +60,7 @@ package struct Checksum: Hashable, Sendable {
                     guard written >= 0 else { throw StoreOpenError.failed("write to \(target.name)") }
                     rest = rest.dropFirst(written)
                 }
+                Failpoint.pass("file copied part")
             }
             total += count
             try report(total)

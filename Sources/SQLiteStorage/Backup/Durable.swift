@@ -9,19 +9,25 @@ package enum Durable {
         guard descriptor >= 0 else { throw .failed("open \(path)") }
         defer { close(descriptor) }
         var status = stat()
+        Failpoint.pass("file before flush")
         guard fsync(descriptor) == 0, fstat(descriptor, &status) == 0 else { throw .failed("flush \(path)") }
+        Failpoint.pass("file after flush")
         return Int(status.st_size)
     }
 
     /// Puts the file in the place of what `target` names, if that is there.
     package static func rename(_ path: String, to target: String) throws(StoreOpenError) {
+        Failpoint.pass("file before rename")
         guard Glibc.rename(path, target) == 0 else { throw .failed("rename \(path) to \(target)") }
+        Failpoint.pass("file after rename")
         try flushDirectory(of: target)
     }
 
     /// Gives the file a second name.
     package static func link(_ path: String, to name: String) throws(StoreOpenError) {
+        Failpoint.pass("file before link")
         guard Glibc.link(path, name) == 0 else { throw .failed("give \(path) the name \(name)") }
+        Failpoint.pass("file after link")
         try flushDirectory(of: name)
     }
 
@@ -30,10 +36,12 @@ package enum Durable {
     /// Gives whether it was.
     @discardableResult
     package static func remove(_ path: String) throws(StoreOpenError) -> Bool {
+        Failpoint.pass("file before remove")
         guard unlink(path) == 0 else {
             if errno == ENOENT { return false }
             throw .failed("remove \(path)")
         }
+        Failpoint.pass("file after remove")
         try flushDirectory(of: path)
         return true
     }
@@ -43,12 +51,14 @@ package enum Durable {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .failed("open \(path)") }
         defer { close(descriptor) }
+        Failpoint.pass("file before write")
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count >= 0 else { throw .failed("write to \(path)") }
             rest = rest.dropFirst(count)
         }
+        Failpoint.pass("file after write")
         guard fsync(descriptor) == 0 else { throw .failed("flush \(path)") }
     }
 
@@ -59,6 +69,7 @@ package enum Durable {
         guard descriptor >= 0 else { throw .failed("open \(directory)") }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw .failed("flush \(directory)") }
+        Failpoint.pass("directory flushed")
     }
 
     /// Whether the path names something.

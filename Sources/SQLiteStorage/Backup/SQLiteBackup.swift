@@ -50,6 +50,7 @@ package enum SQLiteBackup {
                 let threads = try Int.fetchOne(db, sql: "SELECT count(*) FROM threads") ?? 0
                 try target.writeWithoutTransaction { targetDB in
                     try db.backup(to: targetDB, pagesPerStep: stepPages) { progress in
+                        Failpoint.pass("backup copied pages")
                         try report(share(progress))
                     }
                     // The pages say WAL, as the source does: without this the copy could not be read from read-only media.
@@ -75,6 +76,7 @@ package enum SQLiteBackup {
         var configuration = Configuration()
         configuration.label = "milepost.backup"
         configuration.prepareDatabase { db in
+            StatementPoints.watch(db)
             try db.execute(sql: "PRAGMA synchronous = OFF")
             try db.execute(sql: "PRAGMA journal_mode = OFF")
         }

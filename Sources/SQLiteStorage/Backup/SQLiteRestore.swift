@@ -174,6 +174,7 @@ package final class SQLiteRestore: Sendable {
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(5)
+            configuration.prepareDatabase { StatementPoints.watch($0) }
             let database = try DatabaseQueue(path: path, configuration: configuration)
             let isBusy = try database.writeWithoutTransaction { db in
                 try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?["busy"] as Int? != 0

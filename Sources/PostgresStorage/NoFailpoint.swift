@@ -1,0 +1,10 @@
+#if !FAILPOINTS
+/// Nothing, in a release build: what it is in others, `Failpoint` in Checkpoints says.
+enum Failpoint {
+    static var isActive: Bool { false }
+
+    static func words(_ sql: String) -> String { "" }
+
+    static func pass(_ name: @autoclosure () -> String) {}
+}
+#endif

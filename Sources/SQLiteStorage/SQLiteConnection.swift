@@ -44,11 +44,15 @@ enum SQLiteConnection {
     }
 
     /// Refuses a file that is no database, not ours, or newer than we are, before anything is changed.
+    ///
+    /// Closing the connection moves what is in the log into the file, so the log is made durable before that.
     private static func inspect(_ path: String) throws {
         let queue = try DatabaseQueue(path: path)
-        try queue.read { db in
+        let isOurs = try queue.read { db in
             let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-            let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+            // The migrator makes its table before the first migration: a first start that was killed leaves that alone.
+            let tables =
+                try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
             guard SQLiteSchema.encryptionState(id) != nil || (id == 0 && tables == 0) else {
                 throw StoreOpenError(
                     .foreign,
@@ -63,7 +67,9 @@ enum SQLiteConnection {
                     hint: "start it with that version, or restore a backup made before the upgrade"
                 )
             }
+            return id != 0
         }
+        if isOurs { try RecoveredLog.flush(path) }
         try queue.close()
     }
 
@@ -83,13 +89,16 @@ enum SQLiteConnection {
         configuration.foreignKeysEnabled = false
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
+            StatementPoints.watch(db)
             // These two only take effect while the file is empty.
             try db.execute(sql: "PRAGMA page_size = \(pageBytes)")
             try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            // GRDB does it too, but reads the answer only, and SQLite answers "wal" before it has committed that: where
+            // the commit fails, the file stays in rollback mode, whose commits a loss of power may undo.
+            try db.execute(sql: "PRAGMA journal_mode = WAL")
             // What the log grew to is given back once it begins anew.
             try db.execute(sql: "PRAGMA journal_size_limit = \(logBytes)")
             // What is deleted is overwritten, not only unlinked: deleting a thread leaves nothing in the file.
-            StatementPoints.watch(db)
             try db.execute(sql: "PRAGMA secure_delete = ON")
             try db.execute(sql: "PRAGMA cache_size = -\(writerCacheKibibytes)")
         }
@@ -108,6 +117,15 @@ enum SQLiteConnection {
 }
 
 extension StoreOpenError {
+    /// A value that the layout does not allow: GRDB cannot take it as what it has to be.
+    init(_ error: RowDecodingError, path: String) {
+        self.init(
+            .corrupt,
+            "\(path) is damaged (\(error))",
+            hint: "restore it from a backup, or give --store another path"
+        )
+    }
+
     init(_ error: DatabaseError, path: String) {
         let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {

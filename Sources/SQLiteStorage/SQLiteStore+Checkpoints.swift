@@ -38,7 +38,7 @@ extension SQLiteStore: DirectStore {
         guard blobs.contains(where: BlobChain.isChained) else {
             return write(blobs.map { .alone($0) })
         }
-        readers.perform(operation) { snapshot in
+        placing.perform(operation) { snapshot in
             let thread = try checkpoint.key.thread.number(in: snapshot.db)
             return try blobs.map { blob in
                 try BlobChain.place(blob, thread: thread, namespace: checkpoint.key.namespace, in: snapshot)

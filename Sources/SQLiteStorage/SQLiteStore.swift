@@ -14,6 +14,8 @@ package final class SQLiteStore: Sendable {
 
     let writer: SQLiteWriter
     let readers: SQLiteReaders
+    /// For what a put has to read first: it does not wait for reads, which may be many and large.
+    let placing: SQLiteReaders
     let path: String
     private let database: DatabaseQueue
     private let lock: Mutex<StoreLock?>
@@ -33,8 +35,13 @@ package final class SQLiteStore: Sendable {
             database = try SQLiteConnection.writer(path: path)
             writer = try SQLiteWriter(database, recent, commits, observer)
             readers = try SQLiteReaders(path: path, count: Self.readerCount, recent, commits)
+            placing = try SQLiteReaders(path: path, count: Self.readerCount, recent, commits)
         } catch let error as StoreOpenError {
             throw error
+        } catch let error as DatabaseError {
+            throw StoreOpenError(error, path: path)
+        } catch let error as RowDecodingError {
+            throw StoreOpenError(error, path: path)
         } catch {
             throw StoreOpenError(.notAccessible, "cannot open \(path): \(error)", hint: "check the file and its disk")
         }
@@ -43,8 +50,9 @@ package final class SQLiteStore: Sendable {
     }
 
     package func close() async {
-        // A put may be on its way from a reader to the writer.
         await readers.close()
+        // A put may be on its way from a reader to the writer.
+        await placing.close()
         await writer.close()
         // The writer is the last to close: it then empties the log and removes it. A failure leaves the log in place,
         // and the next start reads it.

@@ -129,6 +129,8 @@ final class SQLiteWriter: Sendable {
     private static let batchLimit = 256
     /// How long nothing must have come before the log is moved.
     private static let idleTime = DispatchTimeInterval.milliseconds(100)
+    /// When the log is tried again that a read kept from being moved whole.
+    private static let keptTime = DispatchTimeInterval.seconds(1)
 
     private let database: DatabaseQueue
     private let queue = DispatchQueue(label: "milepost.sqlite.writer")
@@ -217,31 +219,37 @@ final class SQLiteWriter: Sendable {
             // After the answers: only what comes next waits for it.
             if memory.value.log.isLong { moveLog() }
         }
+        tidy(after: Self.idleTime)
+    }
+
+    private func tidy(after delay: DispatchTimeInterval) {
         guard !memory.value.log.isMoved, !memory.value.isTidyingDue else { return }
         memory.value.isTidyingDue = true
-        queue.asyncAfter(deadline: .now() + Self.idleTime) { [weak self] in self?.tidy() }
+        queue.asyncAfter(deadline: .now() + delay) { [weak self] in self?.tidy() }
     }
 
     /// Moves the log into the file if nothing has come for a moment; if something has, its end calls this again.
     private func tidy() {
         memory.value.isTidyingDue = false
         let isIdle = state.withLock { !$0.isRunning && !$0.backlog.isClosed }
-        if isIdle, !memory.value.log.isMoved { moveLog() }
+        guard isIdle, !memory.value.log.isMoved else { return }
+        moveLog()
+        tidy(after: Self.keptTime)
     }
 
     private func moveLog() {
+        Failpoint.pass("sqlite before moving the log")
         // What could not be moved stays in the log, and the next commit tells if the disk is at fault.
         try? database.writeWithoutTransaction { db in try memory.value.log.move(db) }
+        Failpoint.pass("sqlite after moving the log")
     }
 
     /// What waits, oldest first; nil when nothing does, and then the next change starts the thread again.
     private func takeBatch() -> [Change]? {
         state.withLock { state in
             let batch = state.backlog.takeBatch(Self.batchLimit)
-        Failpoint.pass("sqlite before moving the log")
             if batch == nil { state.isRunning = false }
             return batch
-        Failpoint.pass("sqlite after moving the log")
         }
     }
 
@@ -250,6 +258,7 @@ final class SQLiteWriter: Sendable {
         let outcome = transaction(batch, &timing)
         switch outcome {
         case .committed(let consequences):
+            Failpoint.pass("sqlite committed")
             report(batch, timing, consequences)
             recent.forget(consequences.deleted)
             for (blob, key) in consequences.stored {
@@ -258,9 +267,9 @@ final class SQLiteWriter: Sendable {
             state.withLock { $0.commitCount += 1 }
             if feed.isFollowed { tell(batch) }
             for change in batch {
-            Failpoint.pass("sqlite committed")
                 change.answer(.success(()))
             }
+            Failpoint.pass("sqlite answered")
         case .changeFailed where batch.count > 1:
             observer?.commitFailed()
             for change in batch {
@@ -269,7 +278,6 @@ final class SQLiteWriter: Sendable {
         case .changeFailed(let error), .commitFailed(let error):
             observer?.commitFailed()
             for change in batch {
-            Failpoint.pass("sqlite answered")
                 change.answer(.failure(StoreError(error, during: change.operation)))
             }
         }

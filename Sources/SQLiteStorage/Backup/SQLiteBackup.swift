@@ -31,9 +31,9 @@ package enum SQLiteBackup {
         to copy: String,
         _ report: @escaping (Double) throws -> Void = { _ in }
     ) throws -> Summary {
-        try SQLiteStore.requireCurrentLayout(path, to: "copy")
         let source: DatabaseQueue
         do {
+            try SQLiteStore.requireCurrentLayout(path, to: "copy")
             source = try SQLiteConnection.reader(path: path)
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)

@@ -1,8 +1,10 @@
 import Checkpoints
+import Dispatch
 import Foundation
 import GRDB
 import JSON
 import SQLiteStorage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -51,6 +53,31 @@ struct BlobChainTests {
     /// Bytes of the closed file.
     private func size(of path: String) throws -> Int {
         try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+    }
+
+    @Test("a put that looks for a place does not wait for reads, however many and long they are")
+    func besideReads() async throws {
+        var random = SeededGenerator(seed: testSeed("BlobChain.besideReads"))
+        let values = Self.conversation(2, &random)
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await put([values[0]], into: store)
+        // Answers are given on the threads that read: nobody reads on until they are let go.
+        let reads = 64
+        let letGo = DispatchSemaphore(value: 0)
+        let waited = Mutex(false)
+        for _ in 0..<reads {
+            store.tuple(in: thread, namespace: "", id: nil, parts: .tuple) { _ in letGo.wait() }
+        }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 20) {
+            waited.withLock { $0 = true }
+            for _ in 0..<reads { letGo.signal() }
+        }
+        try await put([values[1]], into: store, from: 1)
+        #expect(!waited.withLock { $0 })
+        for _ in 0..<reads { letGo.signal() }
+        #expect(try await read(1, from: store) == values[1])
+        await store.close()
     }
 
     @Test("a list that grows takes what it grows by, and every version reads back")

@@ -1,4 +1,5 @@
 import Checkpoints
+import Dispatch
 import Foundation
 import GRDB
 import JSON
@@ -100,6 +101,71 @@ struct SQLiteWriterTests {
         let attributes = try FileManager.default.attributesOfItem(atPath: directory.file("a.db-wal"))
         let logBytes = attributes[.size] as? Int ?? .max
         #expect(logBytes < 10_000_000, "the log of 30 MB of changes is \(logBytes) bytes long")
+        await store.close()
+    }
+
+    /// How many pages a log has, and how many of them were moved into the file: both stand in its index.
+    ///
+    /// https://www.sqlite.org/walformat.html#walidxfmt
+    private static func pages(ofLog directory: TemporaryDirectory) throws -> (all: UInt32, moved: UInt32) {
+        let index = try Data(contentsOf: URL(fileURLWithPath: directory.file("a.db-shm")))
+        return index.withUnsafeBytes { bytes in
+            (
+                bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self),
+                bytes.loadUnaligned(fromByteOffset: 96, as: UInt32.self)
+            )
+        }
+    }
+
+    @Test("only the writer moves the log: reads leave it where it is")
+    func readersLeaveTheLog() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await store.put(.sample(), blobs: [])
+        let (held, holding) = AsyncStream<UInt32>.makeStream()
+        let release = DispatchSemaphore(value: 0)
+        async let writer: Void = store.onWriter { db in
+            // Pages in the log that nobody has moved, and the writer cannot while it is in here.
+            try db.execute(sql: "CREATE TABLE pages_in_the_log (x)")
+            holding.yield(try Self.pages(ofLog: directory).moved)
+            release.wait()
+        }
+        defer { release.signal() }
+        let before = try #require(await held.first { _ in true })
+        for _ in 0..<100 {
+            #expect(try await store.tuple(in: ThreadKey("t1"), namespace: "", id: nil) != nil)
+        }
+        #expect(try Self.pages(ofLog: directory).moved == before)
+        release.signal()
+        try await writer
+        try await store.onWriter { try $0.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)") }
+        #expect(try Self.pages(ofLog: directory).moved > before, "the writer's moving is what this test looks at")
+        await store.close()
+    }
+
+    @Test("what a reader kept in the log when nothing came is moved once it has ended")
+    func logAfterReader() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteStore(path: directory.file("a.db"))
+        try await store.put(.sample(.sample("c1")), blobs: [])
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let reader = try DatabaseQueue(path: directory.file("a.db"), configuration: configuration)
+        try await reader.writeWithoutTransaction { db in
+            try db.execute(sql: "BEGIN")
+            _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM checkpoints")
+        }
+        try await store.put(.sample(.sample("c2")), blobs: [])
+        // Long enough for the writer to have tried.
+        try await Task.sleep(for: .milliseconds(400))
+        let kept = try Self.pages(ofLog: directory)
+        #expect(kept.moved < kept.all)
+        try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+        for _ in 0..<200 where try Self.pages(ofLog: directory).moved < kept.all {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        #expect(try Self.pages(ofLog: directory).moved == kept.all)
+        try reader.close()
         await store.close()
     }
 

@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import JSON
 import SQLiteStorage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -58,31 +59,30 @@ struct VerifyFileTests {
         let path = directory.file("a.db")
         let store = try SQLiteStore(path: path)
         for number in 0..<6 { try await Self.fill(ThreadKey(Identifier("stays\(number)")), 20, store) }
-        try await withThrowingTaskGroup(of: Int.self) { group in
+        let walks = Shared(0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for client in 0..<6 {
                 group.addTask {
                     for round in 0..<25 {
+                        if round == 20 { try await eventually { walks.value.withLock { $0 } > 0 } }
                         let thread = ThreadKey(Identifier("client\(client) \(round % 2)"))
                         try await Self.fill(thread, 6, store)
                         if round % 3 != 0 { try await store.deleteThread(thread) }
                     }
-                    return 0
                 }
             }
             for _ in 0..<2 {
                 group.addTask {
-                    var walks = 0
                     while !Task.isCancelled {
                         let found = try await [damage(of: path), store.verify()]
                         #expect(found == [[], []])
-                        walks += 1
+                        walks.value.withLock { $0 += 1 }
                     }
-                    return walks
                 }
             }
-            for _ in 0..<6 { _ = try await group.next() }
+            for _ in 0..<6 { try await group.next() }
             group.cancelAll()
-            #expect(try await group.reduce(0, +) > 0)
+            try await group.waitForAll()
         }
         await store.close()
     }

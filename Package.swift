@@ -179,6 +179,7 @@ let package = Package(
             ],
             path: "Tests/TestSupport"
         ),
+        .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"]),
         .testTarget(
@@ -204,7 +205,9 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: [
+                "CFaultyDisk",
                 "Checkpoints",
+                "Encryption",
                 "JSON",
                 "PostgresStorage",
                 "SQLiteStorage",

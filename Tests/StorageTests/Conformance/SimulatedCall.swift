@@ -2,33 +2,57 @@ import Checkpoints
 import JSON
 import TestSupport
 
-/// One call with its arguments, from pools small enough that calls meet.
-enum SimulatedCall: Sendable {
+/// One call with its arguments.
+indirect enum SimulatedCall: Sendable {
+    // What agents call.
     case put(Checkpoint, [ChannelBlob], HeadExpectation)
     case putWrites([WriteGroup], CheckpointKey)
     case tuple(ThreadKey, Identifier, Identifier?, TupleParts)
     case list(CheckpointQuery)
     case history([Identifier], ThreadKey, Identifier, Identifier?)
-    case rows(ThreadKey)
-    case summaries(Tenant)
     case deleteThread(ThreadKey)
+    // Whole threads.
+    case summaries(Tenant, after: Identifier?, limit: Int)
+    case summary(ThreadKey)
+    case sizes(ThreadKey)
     case copyThread(ThreadKey, Identifier)
     case deleteRuns(Set<Identifier>, Tenant)
     case prune(ThreadKey, PruneStrategy, isDryRun: Bool)
+    case settings(ThreadKey)
+    case set(ThreadSettings, ThreadKey)
+    /// A thread is followed while other calls are made.
+    case followed(ThreadKey, [SimulatedCall])
+    // Retention.
+    case overviews(Tenant, pageThreads: Int, areTimed: Bool)
+    case outlook(ThreadKey, RetentionPolicy, WallTime)
+    /// `isRefused`: whoever is told what will go throws.
+    case retain(ThreadKey, RetentionPolicy, WallTime, portion: Int, isRefused: Bool)
+    case sweepTurn
+    case reclaim
+    // Moving between stores.
+    case threadKeys(Tenant, pageThreads: Int)
+    /// `stopAfter`: the reader throws after so many rows.
+    case rows(ThreadKey, stopAfter: Int?)
+    case add([ThreadRow], ThreadKey)
+    /// Every value gets a byte more, as sealing makes them longer.
+    case rewrite(ThreadKey, as: Identifier)
+    // Maintenance.
+    case probe
+    case measure
+    case verify
+    /// The store is closed and opened, by the simulator.
+    case reopen
 
-    enum Answer: Equatable {
-        case done
-        case put(PutOutcome)
-        case tuple(CheckpointTuple?)
-        case list(CheckpointPage)
-        case history([ChannelHistory])
-        case rows([ThreadRow])
-        case summaries([ThreadSummary])
-        case copy(CopyOutcome)
-        case prune(PruneReport)
+    /// What the store answers; an error is an answer.
+    func answer(on store: any Backend.Store) async throws -> SimulatedAnswer {
+        do {
+            return try await run(on: store)
+        } catch let error as StoreError {
+            return .failed(error.kind)
+        }
     }
 
-    func run(on store: some ThreadStore & ThreadSource) async throws -> Answer {
+    private func run(on store: any Backend.Store) async throws -> SimulatedAnswer {
         switch self {
         case .put(let checkpoint, let blobs, let head):
             return .put(try await store.put(checkpoint, blobs: blobs, expecting: head))
@@ -40,166 +64,131 @@ enum SimulatedCall: Sendable {
         case .list(let query): return .list(try await store.list(query))
         case .history(let channels, let thread, let namespace, let id):
             return .history(try await store.history(of: channels, in: thread, namespace: namespace, id: id))
-        case .rows(let thread): return .rows(try await store.allRows(of: thread))
-        case .summaries(let tenant):
-            let found = try await store.threads(of: tenant, after: nil, limit: 1_000)
-            return .summaries(found.map(\.withoutBytes).sorted { $0.thread < $1.thread })
         case .deleteThread(let thread):
             try await store.deleteThread(thread)
             return .done
+        case .rows(let thread, let count):
+            let rows = Collected<ThreadRow>()
+            try await store.rows(of: thread) { row throws(StoreError) in
+                rows.append(row)
+                if rows.values.count == count { throw StoreError(.tooLarge, during: "stop") }
+            }
+            return .rows(rows.values)
+        case .add(let rows, let thread):
+            try await store.add(rows, to: thread)
+            return .done
+        case .threadKeys(let tenant, let pageThreads):
+            return .threadKeys(
+                try await store.allThreads(pageThreads: pageThreads).filter { $0.tenant == tenant }.sorted())
+        case .overviews, .outlook, .retain, .sweepTurn, .reclaim: return try await runRetention(on: store)
+        case .rewrite(let thread, let target): return try await rewrite(thread, target, on: store)
+        case .followed(let thread, let calls): return try await follow(thread, calls, on: store)
+        case .probe, .measure, .verify, .reopen: return try await runMaintenance(on: store)
+        default: return try await runThreads(on: store)
+        }
+    }
+
+    private func runThreads(on store: any Backend.Store) async throws -> SimulatedAnswer {
+        switch self {
+        case .summaries(let tenant, let last, let limit):
+            return .summaries(try await store.threads(of: tenant, after: last, limit: limit).map(\.withoutBytes))
+        case .summary(let thread):
+            return .summaries([try await store.summary(of: thread)?.withoutBytes].compactMap(\.self))
+        case .sizes(let thread): return .sizes(try await store.sizes(of: thread)?.asPut)
         case .copyThread(let thread, let target): return .copy(try await store.copyThread(thread, to: target))
         case .deleteRuns(let runs, let tenant):
             try await store.deleteRuns(runs, of: tenant)
             return .done
         case .prune(let thread, let strategy, let isDryRun):
             return .prune(try await store.prune(thread, strategy, isDryRun: isDryRun).withoutBytes)
+        case .settings(let thread): return .settings(try await store.settings(of: thread))
+        case .set(let settings, let thread): return .set(try await store.set(settings, for: thread).withoutPlace)
+        default: preconditionFailure("\(self) is run elsewhere")
         }
     }
 
-    static func random(_ random: inout SeededGenerator, tenant: Tenant = .default) -> SimulatedCall {
-        let thread = ThreadKey(pick(["t1", "t2", "t\u{e9}"], &random), tenant: tenant)
-        let namespace = pick(["", "a", "a:1|b"] as [Identifier], &random)
-        let id = pick(["c1", "c2", "c3", "C3", "c\u{e9}", "ce\u{301}", ""] as [Identifier], &random)
-        let key = CheckpointKey(thread: thread, namespace: namespace, id: id)
-        switch Int.random(in: 0..<100, using: &random) {
-        case ..<32:
-            let blobs = (0..<Int.random(in: 0..<4, using: &random)).map { _ in blob(&random) }
-            return .put(checkpoint(key, &random), blobs, pick([.any, .any, .any, .head(nil), .head("c2")], &random))
-        case ..<52:
-            return .putWrites((0..<Int.random(in: 0..<3, using: &random)).map { _ in group(&random) }, key)
-        case ..<66:
-            let parts: TupleParts = Bool.random(using: &random) ? .tuple : [.blobs, .pendingWrites, .parentSends]
-            return .tuple(thread, namespace, Bool.random(using: &random) ? nil : id, parts)
-        case ..<78: return .list(query(thread, &random))
-        case ..<83: return .history(["a", "b", "c", "a"], thread, namespace, pick([nil, id], &random))
-        case ..<87: return .rows(thread)
-        case ..<89: return .summaries(tenant)
-        case ..<91: return .deleteThread(thread)
-        case ..<94: return .copyThread(thread, pick(["t1", "t2", "copy"], &random))
-        case ..<95: return .deleteRuns([pick(["r1", "r2"], &random)], tenant)
-        default:
-            let strategy = pick([.keepLatest(1), .keepLatest(1), .keepLatest(2), .delete] as [PruneStrategy], &random)
-            return .prune(thread, strategy, isDryRun: Bool.random(using: &random))
-        }
-    }
-}
-
-// MARK: - Arguments
-
-extension SimulatedCall {
-    private static func checkpoint(_ key: CheckpointKey, _ random: inout SeededGenerator) -> Checkpoint {
-        let versions = ["a", "b", "c"].map { channel in
-            "\"\(channel)\":\(pick(["\"1\"", "\"2\"", "\"3\"", "\"4\"", "1", "2.0", "\"5\""], &random))"
-        }
-        let values = pick(["{}", "{}", #"{"a":[1, 2]}"#, #"{"b":null,"c":"x"}"#], &random)
-        let document = """
-            {"v":\(pick(["1", "4", "3.5", "\"1\""], &random)),"ts":\(pick(["\"2026\"", "1"], &random)),\
-            "channel_values":\(values),"channel_versions":{\(versions.joined(separator: ","))}}
-            """
-        var metadata = [
-            "\"step\":\(Int.random(in: 0..<4, using: &random))", "\"tags\":[\(pick(["1", "\"x\"", ""], &random))]",
-            "\"source\":\"\(pick(["loop", "update"], &random))\"",
-            "\"run_id\":\(pick(["\"r1\"", "\"r2\"", "\"r3\"", "1"], &random))",
-            "\"parents\":{\"\":\"\(pick(["c1", "c2", "gone"], &random))\"}",
-        ]
-        if Int.random(in: 0..<8, using: &random) == 0 {
-            metadata.append(#""counters_since_delta_snapshot":{"a":[1,1]}"#)
-        }
-        return Checkpoint(
-            key: key,
-            parentID: pick([nil, "c1", "c2", "c3", ""], &random),
-            document: JSONText(trusted: Array(document.utf8)),
-            metadata: JSONText(trusted: Array("{\(metadata.joined(separator: ","))}".utf8))
-        )
-    }
-
-    private static func blob(_ random: inout SeededGenerator) -> ChannelBlob {
-        let snapshot: [UInt8] = [0xC7, 3, 7, 0x92, 1, 2]
-        return ChannelBlob(
-            channel: pick(["a", "b", "c"], &random),
-            version: pick(["1", "2", "2.0", "3", "4", "5"], &random),
-            type: pick(["msgpack", "msgpack", "null", "empty", ""], &random),
-            bytes: pick(
-                [nil, [], snapshot, bytes(&random), growing(&random), growing(&random), growing(&random)], &random)
-        )
-    }
-
-    private static func group(_ random: inout SeededGenerator) -> WriteGroup {
-        let writes = (0..<Int.random(in: 0..<4, using: &random)).map { _ in write(&random) }
-        return WriteGroup(writes, onConflict: Bool.random(using: &random) ? .keepFirst : .replace)
-    }
-
-    private static func write(_ random: inout SeededGenerator) -> PendingWrite {
-        PendingWrite(
-            taskID: pick(["t1", "t2", "T"], &random),
-            index: pick([-1, 0, 1, 10, .max, .min], &random),
-            channel: pick(["a", "b", "__interrupt__", "__resume__", "__pregel_tasks"], &random),
-            type: pick([nil, "msgpack", ""], &random),
-            bytes: bytes(&random),
-            taskPath: pick(["", "~p", "p"], &random)
-        )
-    }
-
-    private static func query(_ thread: ThreadKey, _ random: inout SeededGenerator) -> CheckpointQuery {
-        let scope: CheckpointQuery.Scope = pick([.thread(thread), .thread(thread), .tenant(thread.tenant)], &random)
-        let inOneThread = ListPlace(id: "c2", thread: thread.id, namespace: "a")
-        let place = ListPlace(id: "c3", thread: pick(["t1", "t3"], &random), namespace: "")
-        return CheckpointQuery(
-            scope: scope,
-            namespace: pick([nil, nil, "", "a"], &random),
-            id: pick([nil, nil, nil, "c1"], &random),
-            before: pick([nil, nil, "c2", "", "\u{10FFFF}"], &random),
-            after: pick([nil, nil, scope == .tenant(thread.tenant) ? place : inOneThread], &random),
-            metadataFilter: pick([nil, nil, ["step": 1], ["tags": ["x"]], [:]] as [JSONValue?], &random),
-            limit: pick([1, 2, 100, 1_000], &random),
-            parts: pick([[], [.blobs], [.blobs, .pendingWrites, .parentSends]], &random)
-        )
-    }
-
-    /// Values that have much in common, as the versions of a channel do.
-    private static func growing(_ random: inout SeededGenerator) -> [UInt8] {
-        var text = Array("start".utf8)
-        for turn in 0..<Int.random(in: 1...200, using: &random) {
-            text += Array("message number \(turn) of this thread; ".utf8)
-        }
-        return text
-    }
-
-    private static func bytes(_ random: inout SeededGenerator) -> [UInt8] {
-        let count = pick([0, 1, 10, 5_000], &random)
-        return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
-    }
-
-    private static func pick<Value>(_ values: [Value], _ random: inout SeededGenerator) -> Value {
-        values[Int.random(in: 0..<values.count, using: &random)]
-    }
-}
-
-// Stores keep the same in more or fewer bytes.
-extension ThreadSummary {
-    fileprivate var withoutBytes: ThreadSummary {
-        ThreadSummary(
-            thread: thread,
-            namespaces: namespaces.map { namespace in
-                NamespaceSummary(
-                    namespace: namespace.namespace,
-                    first: namespace.first,
-                    head: namespace.head,
-                    counts: namespace.counts.withoutBytes
-                )
+    private func runRetention(on store: any Backend.Store) async throws -> SimulatedAnswer {
+        switch self {
+        case .overviews(let tenant, let limit, let areTimed):
+            var found: [ThreadOverview] = []
+            while true {
+                let page = try await store.overviews(after: found.last?.thread, limit: limit, areTimed: areTimed)
+                found += page
+                if page.isEmpty { break }
             }
-        )
+            return .overviews(found.filter { $0.thread.tenant == tenant }.sorted { $0.thread < $1.thread })
+        case .outlook(let thread, let policy, let now):
+            return .retention([try await store.outlook(of: thread, under: policy, at: now).withoutBytes])
+        case .retain(let thread, let policy, let now, let portion, let isRefused):
+            let announced = Collected<RetentionReport>()
+            let pace = SweepPace(size: portion, largest: portion, isResting: false)
+            let report = try await store.retain(thread, under: policy, at: now, pace) { report throws(StoreError) in
+                announced.append(report)
+                if isRefused { throw StoreError(.tooLarge, during: "stop") }
+            }
+            return .retention((announced.values + [report]).map(\.withoutBytes))
+        case .sweepTurn:
+            let isTaken = try await store.takeSweepTurn("simulated", for: .seconds(60)) != nil
+            try await store.endSweepTurn("simulated")
+            return .taken(isTaken)
+        case .reclaim:
+            _ = try await store.reclaim(leaving: 0, SweepPace(isResting: false))
+            return .done
+        default: preconditionFailure("\(self) is run elsewhere")
+        }
     }
-}
 
-extension PruneReport {
-    fileprivate var withoutBytes: PruneReport {
-        PruneReport(thread: thread, removed: removed.withoutBytes, kept: kept)
+    private func runMaintenance(on store: any Backend.Store) async throws -> SimulatedAnswer {
+        switch self {
+        case .probe: try await store.probe()
+        case .measure:
+            // How large it is, and about how many threads it has, each store says by itself.
+            _ = try await answered { store.measure(then: $0) }
+            _ = try await answered { store.countThreads(then: $0) }
+        case .verify:
+            let found = try await store.verify { _ in }
+            return .verified(found.checked.withoutThreads, found.damage)
+        case .reopen: break
+        default: preconditionFailure("\(self) is run elsewhere")
+        }
+        return .done
     }
-}
 
-extension RowCounts {
-    fileprivate var withoutBytes: RowCounts {
-        RowCounts(checkpoints: checkpoints, blobs: blobs, writes: writes)
+    private func rewrite(
+        _ thread: ThreadKey,
+        _ target: Identifier,
+        on store: any Backend.Store
+    ) async throws -> SimulatedAnswer {
+        guard let store = store as? any SealableStore else { preconditionFailure("the store cannot be sealed") }
+        let target = ThreadKey(target, tenant: thread.tenant)
+        let outcome = try await store.rewrite(thread, as: target) { row in
+            switch row {
+            case .blob(let namespace, var blob):
+                blob = ChannelBlob(
+                    channel: blob.channel, version: blob.version, type: blob.type, bytes: blob.bytes.map { $0 + [7] })
+                return .blob(namespace: namespace, blob)
+            case .write(let namespace, let id, var write):
+                write.bytes.append(7)
+                return .write(namespace: namespace, checkpointID: id, write)
+            case .checkpoint(let old):
+                let key = CheckpointKey(thread: target, namespace: old.key.namespace, id: old.key.id)
+                return .checkpoint(
+                    Checkpoint(key: key, parentID: old.parentID, document: old.document, metadata: old.metadata))
+            }
+        }
+        return .copy(outcome)
+    }
+
+    private func follow(
+        _ thread: ThreadKey,
+        _ calls: [SimulatedCall],
+        on store: any Backend.Store
+    ) async throws -> SimulatedAnswer {
+        let told = Collected<ThreadChange>()
+        let follower = try await store.follow(thread) { told.append($0) }
+        var answers: [SimulatedAnswer] = []
+        for call in calls { answers.append(try await call.answer(on: store)) }
+        follower.end()
+        return .followed(answers, told.values.map(\.effect).withoutPortions)
     }
 }

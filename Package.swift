@@ -362,6 +362,27 @@ if Context.environment["BENCHMARKS"] != nil {
     ]
 }
 
+// What holds for every input. FUZZING says where libFuzzer is; the sanitizers' builds set it (scripts/sanitizers.py).
+let libFuzzer = Context.environment["FUZZING"]
+if let libFuzzer {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzing",
+            dependencies: [
+                "Authentication", "CheckpointAPI", "Checkpoints", "JSON", "SQLiteStorage", "Serde", "TestSupport",
+                "Transfer",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Fuzzing",
+            exclude: ["README.md", "corpora"],
+            linkerSettings: [.unsafeFlags(["-Xlinker", libFuzzer, "-Xlinker", "-lstdc++"])]
+        )
+    )
+}
+
 for target in package.targets where target.type != .system {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
@@ -369,7 +390,11 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("MemberImportVisibility"),
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
         .treatAllWarnings(as: .error),
-    ]
-}
         // For `Failpoint`, which debug builds alone have.
         .define("FAILPOINTS", .when(configuration: .debug)),
+    ]
+    // libFuzzer is told which way the program goes; at the speed of a release, with everything checked that a release checks.
+    if libFuzzer != nil, target.type != .test {
+        target.swiftSettings?.append(.unsafeFlags(["-O", "-sanitize=fuzzer"]))
+    }
+}

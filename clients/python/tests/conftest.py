@@ -8,9 +8,9 @@ from contextlib import ExitStack
 import postgres
 import pytest
 from server import Server, binary_path
+from tap import Tap
 
 from surfaces import SURFACES, opened
-from tap import Tap
 
 for name in ("MILEPOST_URL", "MILEPOST_API_KEY", "LANGGRAPH_STRICT_MSGPACK", "LANGSMITH_TRACING"):
     os.environ.pop(name, None)

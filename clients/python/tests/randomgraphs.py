@@ -5,10 +5,19 @@ import random
 from typing import Annotated, Any
 
 from graphs import summary
+from langgraph.channels.named_barrier_value import NamedBarrierValue
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send, interrupt
+from langgraph.types import Command, RetryPolicy, Send, interrupt
 from typing_extensions import TypedDict
 
+try:
+    from langgraph.channels import DeltaChannel
+except ImportError:  # An edition of LangGraph that has none.
+    DeltaChannel = None
+
+# LangGraph hands the set of a join to a background put, and adds to it meanwhile (durability "async"): what is stored
+# depends on how soon the saver reads it, with InMemorySaver too. Savers are compared here: each gets a set of its own.
+NamedBarrierValue.checkpoint = lambda channel: set(channel.seen)
 SCALARS = {
     "text": ["", "plain", "žluťoučký 🐴", "x" * 300, 'quote " and \\'],
     "ratio": [0.0, 0.5, -1.25, 100.0, 1e-3],
@@ -22,7 +31,7 @@ ACTIONS = 9
 DURABILITY = ["sync", "async", "exit"]
 
 
-class State(TypedDict, total=False):
+class PlainState(TypedDict, total=False):
     """What the nodes of a random graph share: channels of both kinds, with and without a reducer."""
 
     count: Annotated[int, operator.add]
@@ -32,6 +41,23 @@ class State(TypedDict, total=False):
     flag: Any
     data: Any
     child_log: list[str]
+
+
+def joined(value, writes):
+    """A reducer that takes all writes at once."""
+    return [*(value or []), *(word for write in writes for word in write)]
+
+
+def words(frequency):
+    """A channel that keeps its writes, and its whole value only now and then; a common one where there is none."""
+    return DeltaChannel(joined, list, snapshot_frequency=frequency) if DeltaChannel else operator.add
+
+
+class State(PlainState, total=False):
+    """The same with channels that keep their writes."""
+
+    words: Annotated[list[str], words(3)]
+    rare_words: Annotated[list[str], words(50)]
 
 
 class Child(TypedDict, total=False):
@@ -52,11 +78,14 @@ class RandomGraph:
         self.random = random.Random(seed)
         self.exact = exact
         self.has_child = False
-        self.builder = StateGraph(State)
+        self.builder = StateGraph(State if exact else PlainState)
         self._add_layers()
 
     def _add_layers(self):
         kinds = ["write", "write", "ask", "ask twice", "fan out", "parallel", "parallel", "jump", "child", "flaky"]
+        kinds.append("retried")
+        # The released agentex saver knows nothing of channels that keep their writes.
+        kinds += ["say", "say"] if self.exact else []
         heads, first = [START], None
         for layer in range(self.random.randint(2, 4)):
             heads = self._add_layer(f"n{layer}", self.random.choice(kinds), heads)
@@ -91,7 +120,13 @@ class RandomGraph:
             add(f"{name}-there", self._writing(f"{name}-there"))
             self._join(heads, name)
             return [f"{name}-there"]
+        if kind == "retried":
+            quick = RetryPolicy(initial_interval=0.01, jitter=False, max_attempts=2, retry_on=FirstRunError)
+            add(name, flaky(name), retry_policy=quick)
+            self._join(heads, name)
+            return [name]
         node = {
+            "say": lambda: saying(name),
             "write": lambda: self._writing(name),
             "ask": lambda: asking(name, 1),
             "ask twice": lambda: asking(name, 2),
@@ -141,6 +176,16 @@ class RandomGraph:
 def counting(name):
     """A node that only counts."""
     return lambda state: {"count": 1, "items": [f"{name} at {state['count']}"]}
+
+
+def saying(name):
+    """A node that adds to the channels that keep their writes."""
+
+    def say(state):
+        word = f"{name} at {state['count']}"
+        return {"count": 1, "words": [word, word.upper()], "rare_words": [word]}
+
+    return say
 
 
 def asking(name, questions):

@@ -1,9 +1,9 @@
 """What ancestors wrote to a channel: the eight tests of the conformance suite that are not published yet, and more."""
 
 import pytest
+from tap import Tap
 
 from checkpoints import config_of, save
-from tap import Tap
 
 try:
     from langgraph.checkpoint.serde.types import _DeltaSnapshot as Snapshot

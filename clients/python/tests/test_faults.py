@@ -7,6 +7,7 @@ import threading
 import httpx
 import pytest
 from server import free_port
+from tap import answer, drop, lose, silence
 
 from checkpoints import config_of, ids, save
 from langgraph.checkpoint.milepost import (
@@ -18,7 +19,6 @@ from langgraph.checkpoint.milepost import (
     UnavailableError,
     UnsupportedError,
 )
-from tap import answer, drop, lose, silence
 
 BUSY = answer(503, b'{"detail":"busy"}', retry_after=0)
 

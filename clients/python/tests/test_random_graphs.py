@@ -95,5 +95,6 @@ def test_the_sessions_do_what_they_are_for():
     text = repr(seen)
     kinds = {step[0] for session in seen for step in session}
     assert kinds == {"result", "state", "history", "raised"}
-    assert all(word in text for word in ("FirstRunError", "'asks'", "'source': 'update'", "'child_log'"))
+    words = ("FirstRunError", "'asks'", "'source': 'update'", "'child_log'", "'rare_words'", "after all")
+    assert all(word in text for word in words)
     assert all(f"('result', '{durability}'" in text for durability in ("sync", "async", "exit"))

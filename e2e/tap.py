@@ -21,7 +21,8 @@ class Tap:
         self._faults = deque()
         self._server = _Listener(("127.0.0.1", 0), _Connection)
         self._server.tap = self
-        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port = self._server.server_address[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
 
     def spoil(self, *faults):
         """Faults for the next requests: `drop`, `lose`, `silence`, `answer(...)`, or `None` for none."""

@@ -100,8 +100,9 @@ class Cluster:
     has to ask for it. The port stays the same across starts.
     """
 
-    def __init__(self, directory, **settings):
+    def __init__(self, directory, environment=None, **settings):
         self.directory = Path(directory)
+        self.environment = environment or {}
         self.data = self.directory / "cluster"
         self.log = self.directory / "postgres.log"
         self.port = free_port()
@@ -165,7 +166,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=plain_environment(),
+                env={**plain_environment(), **self.environment},
                 start_new_session=True,
                 **unprivileged(),
             )

@@ -3,6 +3,7 @@
 import os
 import random
 import uuid
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -86,7 +87,8 @@ def postgres_store():
 @pytest.fixture(scope="session")
 def cluster_to_break():
     """A second PostgreSQL, which only `own_cluster` gives away."""
-    with cluster.throwaway() as running:
+    # After a kill it would sync each of its files; one call does the same.
+    with cluster.throwaway(recovery_init_sync_method="syncfs") as running:
         yield running
 
 
@@ -104,3 +106,27 @@ def seed():
     """Names the seed in the output of a test that fails; MILEPOST_SEED gives it again."""
     print(f"MILEPOST_SEED={SEED}")
     return SEED
+
+
+FIGURES = defaultdict(lambda: (Counter(), {}))
+
+
+@pytest.fixture
+def figures():
+    """A function that takes what a test has done, under a title: counts, and the greatest there is of each measure."""
+
+    def add(title, counts, measures=None):
+        sums, greatest = FIGURES[title]
+        sums.update(counts)
+        for name, value in (measures or {}).items():
+            greatest[name] = max(value, greatest.get(name, value))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was tried, and how often: a pass alone does not say."""
+    for title, (sums, greatest) in FIGURES.items():
+        words = [f"{count:,} {what}" for what, count in sums.items()]
+        words += [f"{value:.2f} {what}" for what, value in greatest.items()]
+        terminalreporter.write_line(f"{title}: {', '.join(words)}; MILEPOST_SEED={SEED}")

@@ -21,8 +21,8 @@ class Unanswered(Exception):
 class Client:
     """POSTs over one kept-alive connection."""
 
-    def __init__(self, port):
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    def __init__(self, port, timeout=TIMEOUT):
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self.headers = {}
 
     def post(self, path, body):
@@ -157,6 +157,19 @@ class Writer(threading.Thread):
         return base64.b64encode(self._random.randbytes(self._random.randint(0, LARGEST_BLOB))).decode()
 
 
+class Timed:
+    """Goes before a writer's class: the writer knows how long each of its requests took, in seconds."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.waits = []
+
+    def send(self, path, body):
+        began = time.monotonic()
+        super().send(path, body)
+        self.waits.append(time.monotonic() - began)
+
+
 class Load:
     """Several writers at once, each on a thread of its own."""
 
@@ -184,26 +197,6 @@ class Load:
     @property
     def acknowledged(self):
         return sum(writer.acknowledged for writer in self.writers)
-
-
-def kill_under_load(server, cycles, seed, restart_limit, check):
-    """SIGKILLs the server under load and starts it again, over and over.
-
-    `check(port, writers)` settles what the writers were told with what the server has: after each cycle, and of all
-    cycles at the end. A start may take `restart_limit` seconds.
-    """
-    moments = random.Random(seed)
-    writers = []
-    for cycle in range(cycles):
-        with Load(server.port, f"cycle-{cycle}", f"{seed}-{cycle}") as running:
-            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
-            server.kill()
-        server.start()
-        assert server.starting_took < restart_limit
-        check(server.port, running.writers)
-        writers += running.writers
-    assert sum(writer.acknowledged for writer in writers) > cycles
-    check(server.port, writers)
 
 
 def read_thread(client, thread_id):

@@ -1,5 +1,5 @@
-"""A store of an earlier layout, as the last program of it left it: made from its dump, multiplied (layout 2), looked at
-after a crash.
+"""A store of an earlier layout, or of this one, as the last program of it left it: made from its dump, multiplied
+(layout 2), looked at after a crash.
 
 Nothing here knows the layout that comes after it.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import recorded
 from server import REPOSITORY
 
-LAYOUTS = (2, 3)
+LAYOUTS = (1, 2, 3, 4)
 CASES = recorded.load_cases(REPOSITORY / "e2e/golden/layout-2-answers.jsonl")
 MIGRATIONS = (("1 threads, checkpoints, blobs, writes",), ("2 blob chains",))
 # Tables whose rows say nothing about what clients stored.

@@ -69,10 +69,6 @@ class PatientLoad(load.Load):
         """Whether every writer has had a success after that moment."""
         return all(writer.times and writer.times[-1] > moment for writer in self.writers)
 
-    def first_success_after(self, moment):
-        """When the first success after that moment was."""
-        return min(at for writer in self.writers for at in writer.times if at > moment)
-
 
 class Call(threading.Thread):
     """One request beside others: what it was answered with, and how long that took."""

@@ -51,7 +51,11 @@ class Service(threading.Thread):
                 self.send_response(status)
                 for name, value in {"content-type": "application/json", **(more[0] if more else {})}.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(data)))
+                if status == 204:
+                    # Has no body: what came after the head would be taken for the answer to the next question.
+                    data = b""
+                else:
+                    self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 

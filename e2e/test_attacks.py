@@ -15,6 +15,8 @@ import wire
 from security import Caller, KeysFile, bearer, checkpoint, new_thread, resident_bytes
 from server import answers_ok, wait_until
 
+pytestmark = pytest.mark.breaking
+
 HEALTHY_WITHIN = 2.0
 
 

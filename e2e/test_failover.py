@@ -10,6 +10,8 @@ import patient
 import postgres
 from server import wait_until
 
+pytestmark = pytest.mark.breaking
+
 RECOVERY_LIMIT = 10.0
 
 

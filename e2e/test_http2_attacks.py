@@ -13,6 +13,8 @@ from certificates import Authority
 from frames import Connection, fields, frame, literal
 from security import Caller, KeysFile, SecureServer, bearer, checkpoint, new_thread, resident_bytes
 
+pytestmark = pytest.mark.breaking
+
 HEALTHY_WITHIN = 2.0
 GROWTH_LIMIT = 64 << 20
 

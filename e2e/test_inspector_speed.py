@@ -14,6 +14,8 @@ from inspector import place
 from security import b64
 from server import Server
 
+pytestmark = pytest.mark.alone
+
 CHECKPOINTS = 10_000
 BEGAN = datetime(2026, 11, 20, tzinfo=UTC)
 LONG, LARGE = "long", "large"

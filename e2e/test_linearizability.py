@@ -1,10 +1,15 @@
 """The checker of histories itself: it takes what is possible, and sees what is not."""
 
+import json
+import math
 import random
 
 import pytest
 
-from linearizability import NotLinearizable, Operation, State, check
+import linearizability
+from linearizability import NotLinearizable, Operation, State, Undecided, check
+
+pytestmark = pytest.mark.breaking
 
 
 def put(checkpoint_id, n, blobs=(), **more):
@@ -28,7 +33,9 @@ def put_writes(*values, upsert=False):
 
 DELETE = ("delete-thread", {})
 LATEST = ("get-tuple", {})
+FIRST = ("get-tuple", {"checkpoint_id": "1"})
 ALL = ("list", {})
+PRUNE = ("prune", {"keep_last": 1})
 
 
 def answer_after(*requests):
@@ -43,8 +50,12 @@ def at(request, invoked, returned, answer="stored"):
     return Operation(*request, invoked=invoked, returned=returned, answer=answer)
 
 
-def unknown(request, invoked):
-    return Operation(*request, invoked=invoked)
+def pruned(invoked, returned, *before):
+    return at(PRUNE, invoked, returned, answer_after(*before, PRUNE))
+
+
+def unknown(request, invoked, until=math.inf):
+    return Operation(*request, invoked=invoked, until=until)
 
 
 BLOB = [("c", "1", "first")]
@@ -79,6 +90,33 @@ POSSIBLE = {
         at(put("1", 1, BLOB), 0, 1),
         at(put("1", 2, OTHER_BLOB), 2, 3),
         at(LATEST, 4, 5, answer_after(put("1", 1, BLOB), put("1", 2, BLOB), LATEST)),
+    ],
+}
+
+POSSIBLE |= {
+    "a prune keeps the newest": [
+        at(put("1", 1, BLOB), 0, 1),
+        at(put("2", 2, BLOB), 2, 3),
+        pruned(4, 5, put("1", 1, BLOB), put("2", 2, BLOB)),
+        at(ALL, 6, 7, answer_after(put("2", 2, BLOB), ALL)),
+        at(LATEST, 8, 9, answer_after(put("2", 2, BLOB), LATEST)),
+    ],
+    "a request that was under way at a kill, before it": [
+        unknown(put("1", 1), 0, until=5),
+        at(LATEST, 6, 7, answer_after(put("1", 1), LATEST)),
+    ],
+    "a request that was under way at a kill, never": [unknown(put("1", 1), 0, until=5), at(LATEST, 6, 7, "nothing")],
+    "a read that a late request does not touch comes after it": [
+        at(put("1", 1), 0, 1),
+        unknown(put("2", 2), 2, until=5),
+        at(FIRST, 6, 9, answer_after(put("1", 1), FIRST)),
+        at(LATEST, 10, 11, answer_after(put("1", 1), put("2", 2), LATEST)),
+    ],
+    "a retry while the first attempt is under way": [
+        unknown(put("1", 1), 0),
+        at(put("1", 1), 2, 3),
+        at(put("1", 2), 4, 5),
+        at(LATEST, 6, 7, answer_after(put("1", 1), LATEST)),
     ],
 }
 
@@ -152,6 +190,68 @@ IMPOSSIBLE = {
     ],
 }
 
+TWO = [at(put("1", 1, BLOB), 0, 1), at(put("2", 2, [("d", "1", "other")]), 2, 3)]
+PUTS = [(operation.call, operation.body) for operation in TWO]
+IMPOSSIBLE |= {
+    "lost at a kill": [
+        at(put("1", 1), 0, 1),
+        unknown(put("2", 2), 2, until=5),
+        at(LATEST, 6, 7, "nothing"),
+    ],
+    "an old value after a kill": [
+        at(put("1", 1), 0, 1),
+        at(put("1", 2), 2, 3),
+        unknown(put("1", 3), 4, until=5),
+        at(LATEST, 6, 7, answer_after(put("1", 1), LATEST)),
+    ],
+    "done after the process was dead": [
+        unknown(put("1", 1), 0, until=5),
+        at(LATEST, 6, 7, "nothing"),
+        at(LATEST, 8, 9, answer_after(put("1", 1), LATEST)),
+    ],
+    "a retry done again after its answer": [
+        unknown(put("1", 1), 0, until=1.5),
+        at(put("1", 1), 2, 3),
+        at(put("1", 2), 4, 5),
+        at(LATEST, 6, 7, answer_after(put("1", 1), LATEST)),
+    ],
+    "a retry that replaces what was kept": [
+        at(put("1", 1), 0, 1),
+        at(put_writes("a"), 2, 3),
+        unknown(put_writes("b"), 4),
+        at(put_writes("b"), 6, 7),
+        at(LATEST, 8, 9, answer_after(put("1", 1), put_writes("b"), LATEST)),
+    ],
+    "half a prune: a blob is gone and its checkpoint is there": [
+        *TWO,
+        Operation(*PRUNE, 4),
+        at(FIRST, 6, 7, (*answer_after(*PUTS, FIRST)[:4], frozenset(), ())),
+    ],
+    "half a prune: one of two checkpoints is gone": [
+        *TWO,
+        at(put("3", 3), 4, 5),
+        Operation(*PRUNE, 6),
+        at(ALL, 8, 9, answer_after(PUTS[1], put("3", 3), ALL)),
+    ],
+    "a prune that is undone": [
+        *TWO,
+        pruned(4, 5, *PUTS),
+        at(ALL, 6, 7, answer_after(PUTS[1], ALL)),
+        at(ALL, 8, 9, answer_after(*PUTS, ALL)),
+    ],
+    "a prune that counts wrong": [*TWO, at(PRUNE, 4, 5, ("pruned", 2, 1, 0, 1))],
+    "a value of another thread": [
+        at(put("1", 1), 0, 1),
+        at(LATEST, 2, 3, answer_after(put("1", "of another thread"), LATEST)),
+    ],
+    "a value of another thread, while something is unknown": [
+        at(put("1", 1), 0, 1),
+        unknown(put("1", 2), 2),
+        unknown(put_writes("a", "b"), 2),
+        at(LATEST, 4, 5, answer_after(put("1", "of another thread"), LATEST)),
+    ],
+}
+
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_what_is_impossible_is_seen(name):
@@ -172,6 +272,77 @@ def test_what_may_repeat(name):
             check(IMPOSSIBLE[name], may_repeat=True)
 
 
+def test_too_much_that_is_unknown_is_no_pass(monkeypatch):
+    monkeypatch.setattr(linearizability, "SEARCH_LIMIT", 100)
+    history = [unknown(put("1", number), 0) for number in range(10)]
+    with pytest.raises(Undecided):
+        check([*history, at(LATEST, 1, 2, answer_after(put("1", "of another thread"), LATEST))])
+
+
+# MARK: files
+
+
+def written(path, *events, **about):
+    """Writes the events, one after the other."""
+    lines = [{"event": "begin", "time": 0, **about}, *({"time": time, **event} for time, event in enumerate(events, 1))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def invoke(number, request):
+    call, body = request
+    return {
+        "event": "invoke", "operation": number, "client": "c", "server": 0, "call": call,
+        "body": {"thread_id": "t", **body},
+    }  # fmt: skip
+
+
+def outcome(event, number, value=None):
+    return {"event": event, "operation": number, "value": value}
+
+
+KILL, START = ({"event": event, "server": 0} for event in ("kill", "start"))
+TUPLE = {
+    "checkpoint_id": "1", "parent_checkpoint_id": None, "checkpoint": put("1", 1)[1]["checkpoint"], "metadata": {},
+    "blobs": [], "pending_writes": [],
+}  # fmt: skip
+LATE = [invoke(2, LATEST), outcome("ok", 2), invoke(3, LATEST), outcome("ok", 3, TUPLE)]
+FILES = {
+    "stored": (0, [invoke(1, put("1", 1)), outcome("ok", 1), invoke(2, LATEST), outcome("ok", 2, TUPLE)]),
+    "lost": (1, [invoke(1, put("1", 1)), outcome("ok", 1), invoke(2, LATEST), outcome("ok", 2)]),
+    "unknown and late": (0, [invoke(1, put("1", 1)), outcome("unknown", 1), *LATE]),
+    "without an outcome, and late": (0, [invoke(1, put("1", 1)), *LATE]),
+    "it did not happen": (1, [invoke(1, put("1", 1)), outcome("fail", 1), *LATE]),
+    "late, and the server was killed": (1, [invoke(1, put("1", 1)), outcome("unknown", 1), KILL, START, *LATE]),
+    "heard of the kill before the start": (1, [invoke(1, put("1", 1)), KILL, outcome("unknown", 1), START, *LATE]),
+    "perhaps sent after the start": (0, [invoke(1, put("1", 1)), KILL, START, outcome("unknown", 1), *LATE]),
+    "sent after the kill": (0, [KILL, START, invoke(1, put("1", 1)), outcome("unknown", 1), *LATE]),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files(tmp_path, capsys, name):
+    """The command says what is wrong, of which thread, and how to look again."""
+    code, events = FILES[name]
+    path = written(tmp_path / "history.jsonl", *events, kill_is_final=True)
+    assert linearizability.main([path]) == code
+    said = capsys.readouterr().out
+    assert path in said and ("in thread t; again: python" in said) == (code == 1)
+
+
+def test_a_kill_is_not_final_with_a_database_behind_the_server(tmp_path):
+    _, events = FILES["late, and the server was killed"]
+    assert linearizability.main([written(tmp_path / "history.jsonl", *events)]) == 0
+
+
+def test_threads_are_looked_at_one_by_one(tmp_path, capsys):
+    """What one thread was told is of no use to another."""
+    other = {**invoke(2, LATEST), "body": {"thread_id": "other"}}
+    path = written(tmp_path / "h", invoke(1, put("1", 1)), outcome("ok", 1), other, outcome("ok", 2, TUPLE))
+    assert linearizability.main([path]) == 1
+    assert "in thread other" in capsys.readouterr().out
+
+
 def generated(numbers, length, overlap=4.0):
     """A history of overlapping requests that a real store could have given: each happens at one moment of its own."""
     requests = []
@@ -182,8 +353,10 @@ def generated(numbers, length, overlap=4.0):
             request = put(str(numbers.randint(1, 3)), number, [("c", str(numbers.randint(1, 2)), f"b{number}")])
         elif kind < 0.6:
             request = put_writes(f"w{number}", f"v{number}", upsert=numbers.random() < 0.5)
+        elif kind < 0.7:
+            request = DELETE if kind < 0.65 else PRUNE
         else:
-            request = DELETE if kind < 0.65 else numbers.choice([LATEST, ALL])
+            request = numbers.choice([LATEST, ALL])
         requests.append((moment, request))
     state, history = State(), []
     for moment, request in requests:

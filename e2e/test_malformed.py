@@ -14,6 +14,7 @@ from refusals import (
     json_invalid,
     problem,
 )
+from test_keys import NEEDS
 
 MALFORMED = [
     ("", 0, "Expecting value"),
@@ -95,3 +96,69 @@ def test_a_hundred_thousand_problems(server):
     answer = wire.post(server.port, "/checkpoints/put-writes", body)
     assert answer.status == 422
     assert answer.json()["detail"] and len(answer.body) < len(body)
+
+
+DEEP = [
+    ("[", "]"),
+    ('{"x":', "}"),
+    ('[{"x":', "}]"),
+]
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize(("opening", "closing"), DEEP)
+def test_a_hundred_thousand_levels(server, thread_id, opening, closing, is_closed):
+    """Refused by the depth alone, wherever they stand, and whether the brackets close or not."""
+    levels = 100_000
+    deep = opening * levels + ("0" + closing * levels if is_closed else "")
+    heads = ["", '{"thread_id":"t","unknown":', f'{{"thread_id":"{thread_id}","checkpoint_id":"c","checkpoint":{{"x":']
+    for head in heads:
+        for call in ("put", "get-tuple", "list"):
+            answer = wire.post(server.port, f"/checkpoints/{call}", (head + deep + "}" * head.count("{")).encode())
+            [found] = answer.json()["detail"]
+            assert (answer.status, found["type"], found["ctx"]) == (422, "json_invalid", {"error": TOO_DEEP})
+            assert found["loc"][0] == "body" and found["loc"][1] < len(head) + 2 * len(opening) * 1002
+    assert wire.post(server.port, "/checkpoints/get-tuple", {"thread_id": thread_id}).json() is None
+
+
+@pytest.mark.parametrize("field", ["checkpoint", "metadata"])
+@pytest.mark.parametrize(("digits", "is_taken"), [(4300, True), (4301, False), (1_000_000, False)])
+def test_numbers_of_many_digits(server, thread_id, field, digits, is_taken):
+    """An integer comes back digit by digit, or is refused at its place."""
+    number = "9" * digits
+    other = "metadata" if field == "checkpoint" else "checkpoint"
+    text = f'{{"thread_id":"{thread_id}","checkpoint_id":"c","{other}":{{}},"{field}":{{"n":{number}}}}}'
+    answer = wire.post(server.port, "/checkpoints/put", text.encode())
+    found = wire.post(server.port, "/checkpoints/get-tuple", {"thread_id": thread_id})
+    if is_taken:
+        assert answer.status == 200 and f'"{field}":{{"n":{number}}}'.encode() in found.body
+    else:
+        [refused] = answer.json()["detail"]
+        assert answer.status == 422 and refused["loc"][0] == "body"
+        assert len(answer.body) < 1000 and found.json() is None
+
+
+def with_long_texts(value, path=()):
+    """The same body over and over, each time with one text, of a megabyte, and the path to it."""
+    if isinstance(value, str):
+        yield "x" * 2**20, path
+    elif isinstance(value, dict | list):
+        for step, part in value.items() if isinstance(value, dict) else enumerate(value):
+            for changed, where in with_long_texts(part, (*path, step)):
+                whole = dict(value) if isinstance(value, dict) else list(value)
+                whole[step] = changed
+                yield whole, where
+
+
+@pytest.mark.parametrize("path", sorted(path for method, path in NEEDS if method == "POST"))
+def test_texts_of_a_megabyte(server, path):
+    """Refused with the path to it, or taken where nothing is made a key of it: never a 5xx."""
+    tried = 0
+    for body, where in with_long_texts(NEEDS["POST", path][1]):
+        answer = wire.post(server.port, path, body)
+        assert answer.status in (200, 204, 422), (where, answer.status)
+        if answer.status == 422:
+            assert any(found["loc"][1 : 1 + len(where)] == list(where) for found in answer.json()["detail"]), where
+            assert len(answer.body) < 10_000
+        tried += 1
+    assert tried > 0

@@ -17,6 +17,8 @@ import wire
 from conftest import store_url
 from server import START_LIMIT, wait_until
 
+pytestmark = pytest.mark.breaking
+
 KILLS = 10
 # A migration that is over sooner is hard to hit; copies are added until it takes longer.
 SHORTEST_MIGRATION = 0.6

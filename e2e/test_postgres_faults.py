@@ -6,11 +6,15 @@ Every client here takes a 503 at its word and sends the same request again; any 
 import contextlib
 import time
 
+import pytest
+
 import cluster
 import load
 import patient
 import postgres
 from server import wait_until
+
+pytestmark = pytest.mark.breaking
 
 RECOVERY_LIMIT = 10.0
 # What may pass before a call that nothing is wrong with is answered, while others are stuck.

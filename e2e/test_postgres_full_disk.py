@@ -8,11 +8,15 @@ import os
 import subprocess
 import time
 
+import pytest
+
 import cluster
 import load
 import patient
 import postgres
 from server import wait_until
+
+pytestmark = pytest.mark.breaking
 
 DISK = 256 * 1024 * 1024
 LEFT_FREE = 4 * 1024 * 1024

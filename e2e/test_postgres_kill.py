@@ -1,38 +1,56 @@
-"""What was acknowledged survives on PostgreSQL: SIGKILL to Milepost, and to all of PostgreSQL, under load."""
+"""What was acknowledged survives on PostgreSQL: SIGKILL to Milepost, and to all of PostgreSQL, under load.
 
-import random
+MILEPOST_KILL_CYCLES=500 kills each of them so often.
+"""
+
+import os
 import time
 
+import pytest
+
 import load
+import mixed
 import patient
 import postgres
 from server import answers_ok, wait_until
 
-CYCLES = 6
-RESTART_LIMIT = 5.0
+pytestmark = pytest.mark.alone
+
+CYCLES = int(os.environ.get("MILEPOST_KILL_CYCLES", "50"))
+RESTART_LIMIT = 2.0
 RECOVERY_LIMIT = 10.0
 A_WRITE = {"task_id": "t", "idx": 0, "channel": "c", "type": "bytes", "blob": "YQ=="}
 
 
-def test_every_acknowledged_write_survives_sigkill_of_milepost(start_server, postgres_store, seed):
-    load.kill_under_load(start_server(postgres_store), CYCLES, seed, RESTART_LIMIT, patient.check)
+PARTS = pytest.mark.parametrize(("first", "cycles"), mixed.parts(CYCLES))
 
 
-def test_every_acknowledged_write_survives_sigkill_of_postgresql(start_server, own_cluster, seed):
+@PARTS
+def test_changes_survive_sigkill_of_milepost(start_server, postgres_store, seed, figures, first, cycles):
+    crashes = mixed.kill_server(start_server(postgres_store), cycles, f"{seed}-{first}", RESTART_LIMIT)
+    crashes.report(figures, "kill -9 of Milepost over PostgreSQL, nothing lost")
+
+
+@PARTS
+def test_changes_survive_sigkill_of_postgresql(start_server, own_cluster, seed, figures, first, cycles):
     """The same Milepost all along: it must come back by itself as soon as PostgreSQL does."""
-    moments = random.Random(seed)
-    server = start_server(postgres.new_database(own_cluster.url()))
-    with patient.PatientLoad(server.port, "killed", seed) as running:
-        for _ in range(3):
-            began = time.monotonic()
-            wait_until(lambda: running.all_have_stored_since(began), 10, "every client stores something")
-            time.sleep(moments.uniform(0.05, 0.5))  # Not to wait for something: the moment of the crash.
-            own_cluster.kill()
-            own_cluster.start()
-            back = time.monotonic()
-            limit = RECOVERY_LIMIT
-            wait_until(lambda: running.all_have_stored_since(back), limit, "every client stores something again")
-    patient.check(server.port, running.writers)
+    store = postgres.new_database(own_cluster.url())
+    server = start_server(store)
+    crashes = mixed.Crashes(server.port, store, f"{seed}-{first}", RESTART_LIMIT)
+    started = 0.0
+
+    def crash():
+        nonlocal started
+        own_cluster.kill()
+        own_cluster.start()
+        started = time.monotonic()
+
+    def recover():
+        wait_until(server.is_ready, RECOVERY_LIMIT, "Milepost is ready again")
+        return time.monotonic() - started
+
+    crashes.run(cycles, crash, recover)
+    crashes.report(figures, "kill -9 of PostgreSQL, nothing lost")
 
 
 def test_a_server_without_its_database_says_so_and_comes_back(start_server, own_cluster, thread_id):

@@ -1,7 +1,6 @@
 """`milepost export` and `milepost import` with PostgreSQL: from LangGraph's PostgresSaver, and between stores of two kinds."""
 
 import asyncio
-import subprocess
 
 import pytest
 from agentex import AsyncAgentex
@@ -10,25 +9,15 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 import load
 import postgres
+from exports import threads_of
 from server import wait_until
-from test_move import LIMIT, begin, everything, resume
+from test_move import begin, everything, resume
 from test_startup import milepost
 
 
 def export(store, file, *options):
     ended = milepost("export", "--store", store, "--output", file, *options)
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
-
-
-def rows_of(file):
-    """The lines of an export but the first, which names the store, thread by thread."""
-    text = subprocess.run(["zstdcat", file], capture_output=True, check=True, timeout=LIMIT, text=True).stdout
-    threads, current = {}, []
-    for line in text.splitlines()[1:-1]:
-        if line.startswith('{"thread":'):
-            current = threads.setdefault(line, [])
-        current.append(line)
-    return threads
 
 
 def test_from_a_database_that_only_langgraph_knows(start_server, sqlite_store, tmp_path):
@@ -85,8 +74,8 @@ def test_there_and_back(start_server, postgres_store, sqlite_store, tmp_path, fi
         ended = milepost("import", "--store", target, "--input", tmp_path / "a.jsonl.zst")
         assert ended.returncode == 0 and expected in ended.stdout, ended.stdout + ended.stderr
     export(target, tmp_path / "b.jsonl.zst")
-    found = rows_of(tmp_path / "b.jsonl.zst")
-    assert len(found) == 8 and found == rows_of(tmp_path / "a.jsonl.zst")
+    found = threads_of(tmp_path / "b.jsonl.zst")
+    assert len(found) == 8 and found == threads_of(tmp_path / "a.jsonl.zst")
     third = f"sqlite:{tmp_path / 'third.db'}"
     ended = milepost("import", "--store", third, "--input", tmp_path / "b.jsonl.zst")
     assert ended.returncode == 0 and "imported 8 threads" in ended.stdout, ended.stdout + ended.stderr

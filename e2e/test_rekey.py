@@ -10,9 +10,12 @@ import pytest
 
 import load
 import postgres
+from exports import threads_of
 from server import binary_path, clean_environment
-from test_postgres_move import export, rows_of
+from test_postgres_move import export
 from test_startup import FAILED, USAGE, assert_refused, milepost, serve
+
+pytestmark = pytest.mark.breaking
 
 THREADS = 30
 BLOB_BYTES = 100_000
@@ -90,7 +93,7 @@ def test_turned_on_changed_and_turned_off(start_server, store, tmp_path):
         for name, ids in (("a.json", ["old"]), ("b.json", ["new", "old"]), ("c.json", ["new"]))
     )
     export(store, tmp_path / "plain")
-    expected = rows_of(tmp_path / "plain")
+    expected = threads_of(tmp_path / "plain")
     assert len(expected) == THREADS
     assert_refused(serve(store, *options(old)), FAILED, "not encrypted", "milepost rekey")
 
@@ -99,7 +102,7 @@ def test_turned_on_changed_and_turned_off(start_server, store, tmp_path):
             target = tmp_path / "found"
             target.unlink(missing_ok=True)
             export(store, target, *keys)
-            assert rows_of(target) == expected
+            assert threads_of(target) == expected
 
         return compare
 

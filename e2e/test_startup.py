@@ -19,14 +19,14 @@ START_LIMIT = 20
 DRAIN_LIMIT = 12.5
 
 
-def milepost(*arguments, environment=None, directory=None):
-    """Runs the program to its end."""
+def milepost(*arguments, binary=None, environment=None, directory=None, limit=START_LIMIT):
+    """Runs the program, or another build of it, to its end."""
     return subprocess.run(
-        [str(binary_path()), *map(str, arguments)],
+        [str(binary or binary_path()), *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=START_LIMIT,
+        timeout=limit,
         env=clean_environment(**(environment or {})),
         cwd=directory,
     )
@@ -130,6 +130,12 @@ def test_schema_newer_than_the_program(start_server, sqlite_store, tmp_path):
     content = path.read_bytes()
     assert_refused(serve(sqlite_store), FAILED, str(path), "newer")
     assert path.read_bytes() == content
+
+
+def test_a_first_start_that_was_killed(start_server, sqlite_store, tmp_path):
+    """All that it had done is to make the table in which migrations are noted."""
+    execute(tmp_path / "milepost.db", "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+    start_server(sqlite_store)
 
 
 @pytest.mark.parametrize(

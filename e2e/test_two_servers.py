@@ -8,7 +8,7 @@ import history
 import load
 import patient
 import postgres
-from linearizability import NotLinearizable, check
+from linearizability import NotLinearizable, check_file
 from server import Server, wait_until
 
 ROUNDS = 6
@@ -33,11 +33,13 @@ def ports_of(servers):
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))
-def test_histories_are_linearizable(two_servers, seed, round_number):
+def test_histories_are_linearizable(two_servers, tmp_path, seed, round_number):
     """Many clients on few keys: what they are answered could have come from one store, one request at a time."""
-    for thread in history.record(ports_of(two_servers), f"round-{round_number}", seed):
-        assert len(thread) > 50 and all(operation.is_known for operation in thread)
-        check(thread)
+    history.record(tmp_path / "history.jsonl", ports_of(two_servers), f"round-{round_number}", seed)
+    threads = check_file(tmp_path / "history.jsonl").threads
+    assert len(threads) == 3
+    for operations in threads.values():
+        assert len(operations) > 50 and all(operation.is_known for operation in operations)
 
 
 def test_what_one_has_stored_the_other_reads_at_once(two_servers, thread_id):
@@ -59,15 +61,15 @@ def test_what_one_has_stored_the_other_reads_at_once(two_servers, thread_id):
         assert reader.post("get-tuple", {"thread_id": thread_id})[1] is None
 
 
-def test_histories_are_linearizable_while_connections_end(two_servers, database, seed):
+def test_histories_are_linearizable_while_connections_end(two_servers, database, tmp_path, seed):
     """What nobody knows the outcome of may have happened or not; what was answered was never undone, lost or halved."""
     ports = ports_of(two_servers)
     for number in range(2):
+        path = tmp_path / f"history-{number}.jsonl"
         with postgres.Storm(database, 0.03) as storm:
-            threads = history.record(ports, f"storm-{number}", seed, clients=4, threads=2, requests=30)
+            history.record(path, ports, f"storm-{number}", seed, clients=4, threads=2, requests=30, may_repeat=True)
         assert storm.ended > 0
-        for thread in threads:
-            check(thread, may_repeat=True)
+        check_file(path)
 
 
 SLOWLY = """CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -128,9 +130,9 @@ def listed(client, thread_id):
     return [item["checkpoint_id"] for item in client.post("list", {"thread_id": thread_id})[1]]
 
 
-def test_two_stores_are_not_one(start_server, seed):
+def test_two_stores_are_not_one(start_server, tmp_path, seed):
     """The same clients over two servers with a memory each: that this is seen is what the tests above rest on."""
     servers = [start_server("memory:") for _ in range(2)]
-    [thread] = history.record(ports_of(servers), "apart", seed, threads=1)
+    history.record(tmp_path / "history.jsonl", ports_of(servers), "apart", seed, threads=1)
     with pytest.raises(NotLinearizable):
-        check(thread)
+        check_file(tmp_path / "history.jsonl")

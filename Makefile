@@ -5,10 +5,12 @@
 
 # Suites about times that were promised, and limits of a few hundred milliseconds: they need the machine to themselves.
 CLOCKED := CertificateReloadTests|ConnectionLimitTests|HTTP2FloodTests|APIKeyReloadTests|PostgresFollowingTests
+# Suites that keep the machine busy by themselves, so that the others would wait beside them.
+HEAVY := StorageTests.(Simulation|SimulationShrinking|PowerLoss|DiskFault|LogDamage|Damage)
 # What the tests need: servers to talk to, and what packaging is tested with.
 TEST_PACKAGES := libpq-dev libsqlite3-dev libxxhash-dev libzstd-dev pgbouncer postgresql prometheus python3 python3-venv zstd \
 	binutils ca-certificates chromium fish groff python3-seccomp systemd zsh
-SWIFT_SOURCES := Sources Tests Benchmarks Package.swift
+SWIFT_SOURCES := Sources Tests Benchmarks Fuzzing Package.swift
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,11 +22,14 @@ build: ## build the program: .build/release/milepost
 serve: build ## build, then serve ./milepost.db on 127.0.0.1:5003 (options: make serve ARGS="--port 8000")
 	.build/release/milepost serve $(ARGS)
 
-test: ## run every test: Swift, then end to end against the release build
+test: ## run every test: Swift and fuzzing with AddressSanitizer, then end to end against the release build
 	@scripts/install-packages $(TEST_PACKAGES) && scripts/python-env
-	scripts/with-postgres swift test --skip '$(CLOCKED)'
-	scripts/with-postgres swift test --skip-build --no-parallel --filter '$(CLOCKED)'
-	@$(MAKE) --no-print-directory build && scripts/with-postgres .venv/bin/python -m pytest e2e
+	scripts/sanitize --self-test
+	scripts/sanitize address --skip '$(CLOCKED)|$(HEAVY)'
+	scripts/sanitize address --filter '$(HEAVY)'
+	scripts/sanitize address --no-parallel --filter '$(CLOCKED)'
+	scripts/fuzz --self-test && scripts/fuzz 10
+	@$(MAKE) --no-print-directory build && scripts/end-to-end
 
 check: ## check format, source rules, warnings and imports; runs no test
 	@scripts/check
@@ -39,7 +44,7 @@ release: ## make dist/: the tarball of this version, its symbols, its SBOM and c
 	@scripts/release $(ARGS)
 
 clean: ## remove what build and test made
-	rm -rf .build .build-manual dist .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
+	rm -rf .build .build-address .build-manual .build-thread dist .venv .venv-bench .venv-client .venv-client-oldest clients/python/dist .pytest_cache
 
 .PHONY: bench bench-report
 

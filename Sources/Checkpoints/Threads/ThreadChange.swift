@@ -9,7 +9,7 @@ package struct ThreadChange: Hashable, Sendable {
     package enum Effect: Hashable, Sendable {
         /// A checkpoint was put, or put again.
         case checkpoint(CheckpointStep)
-        /// Tasks wrote something after a checkpoint, which need not be there yet.
+        /// Tasks wrote something after a checkpoint, which need not be there yet; the channels are in no order.
         case writes(CheckpointPlace, [WrittenChannel])
         /// Checkpoints went, and others stay.
         case pruned

@@ -12,7 +12,13 @@ struct FollowingConformance {
         private let changes = Mutex<[ThreadChange]>([])
 
         var all: [ThreadChange] { changes.withLock { $0 } }
-        var effects: [ThreadChange.Effect] { all.map(\.effect) }
+        /// The writes of one change by their indexes: a store may tell what it found in its table.
+        var effects: [ThreadChange.Effect] {
+            all.map { change in
+                guard case .writes(let place, let written) = change.effect else { return change.effect }
+                return .writes(place, written.sorted { $0.index < $1.index })
+            }
+        }
         var receive: @Sendable (ThreadChange) -> Void { { change in self.changes.withLock { $0.append(change) } } }
     }
 
@@ -45,8 +51,8 @@ struct FollowingConformance {
                     .writes(
                         root("c1"),
                         [
-                            WrittenChannel(taskID: "t", index: 0, channel: "a"),
                             WrittenChannel(taskID: "t", index: -3, channel: "__interrupt__"),
+                            WrittenChannel(taskID: "t", index: 0, channel: "a"),
                         ]
                     ),
                     .checkpoint(CheckpointStep(place: root("c2"), parentID: "c1", source: nil, step: nil)),

@@ -67,7 +67,7 @@ package final class SQLiteStore: Sendable {
     package func onWriter<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
-        try await database.writeWithoutTransaction(body)
+        try await writer.between(body)
     }
 
     private static func isLink(_ path: String) -> Bool {

@@ -187,6 +187,15 @@ final class SQLiteWriter: Sendable {
                 operation: operation, apply: apply, telling: telling, answer: answer, times: times, arrival: arrival))
     }
 
+    /// Runs `body` on the writer's thread between two transactions.
+    func between<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [database] in
+                continuation.resume(with: Result { try database.writeWithoutTransaction(body) })
+            }
+        }
+    }
+
     /// Transactions committed so far.
     var commitCount: Int { state.withLock { $0.commitCount } }
 

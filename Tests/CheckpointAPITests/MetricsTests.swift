@@ -211,7 +211,7 @@ struct MetricsTests {
             // One that is in the middle of a request is not ended for another.
             let first = try await RawClient(server)
             try await first.send("POST /checkpoints/put HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345")
-            #expect(try await TestServer.wait { await metrics.page().contains("\nmilepost_connections 1\n") })
+            #expect(try await TestServer.wait { await metrics.page().contains("\nmilepost_body_bytes 10\n") })
             var second = try await RawClient(server)
             #expect(await second.answer().hasPrefix("HTTP/1.1 503 "))
             let lines = await lines(metrics)

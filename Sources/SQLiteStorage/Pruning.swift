@@ -160,7 +160,8 @@ struct Pruning {
             $0.bind(thread.tenant.name)
             $0.bind(packed: thread.id)
         }
-        if !isLeft { try StoredSettings.delete(thread, db) }
+        // Writes to a checkpoint that has not come keep the thread, and with it what is set for it.
+        if try !isLeft && !SQLiteStore.exists(thread, db) { try StoredSettings.delete(thread, db) }
         transaction.forget(thread, number)
     }
 }

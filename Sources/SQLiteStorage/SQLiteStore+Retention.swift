@@ -47,7 +47,8 @@ extension SQLiteStore: RetainingStore {
         return .done
     }
 
-    private static func exists(_ thread: ThreadKey, _ db: Database) throws -> Bool {
+    /// Whether it has anything, if only writes to a checkpoint that has not come.
+    static func exists(_ thread: ThreadKey, _ db: Database) throws -> Bool {
         if try thread.number(in: db) != nil { return true }
         return try db.cachedStatement(
             sql: "SELECT 1 FROM awaited_checkpoints WHERE thread_id = ? AND tenant = ? LIMIT 1"

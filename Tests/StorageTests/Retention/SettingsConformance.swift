@@ -43,6 +43,22 @@ struct SettingsConformance {
         return report
     }
 
+    @Test("what is set stays while writes wait for their checkpoint, though all others go", arguments: Backend.allCases)
+    func waitingWrites(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            try await fill(store)
+            let coming = CheckpointKey.sample("c7", thread: Self.thread)
+            try await store.putWrites([.sample("t", 0, channel: "a")], for: coming, onConflict: .keepFirst)
+            let settings = ThreadSettings(timeToLive: 60)
+            #expect(try await store.set(settings, for: Self.thread) == .done)
+            try await store.deleteRuns(["r"], of: Self.thread.tenant)
+            #expect(try await ids(store).isEmpty)
+            #expect(try await store.settings(of: Self.thread) == settings)
+            try await store.deleteThread(Self.thread)
+            #expect(try await store.settings(of: Self.thread) == nil)
+        }
+    }
+
     @Test("what is set comes back, goes with the thread, and is not copied", arguments: Backend.allCases)
     func comesBack(_ backend: Backend) async throws {
         try await backend.withStore { store in

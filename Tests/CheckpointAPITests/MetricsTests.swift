@@ -206,6 +206,8 @@ struct MetricsTests {
         let metrics = ServerMetrics(version: "1")
         var limits = ConnectionLimits.quick
         limits.connections = 1
+        // Nobody looks meanwhile whether it is idle.
+        limits.lookInterval = .seconds(600)
         try await TestServer.run(interface(metrics), limits: limits) { server in
             metrics.show(server.connections, server.budget)
             // One that is in the middle of a request is not ended for another.

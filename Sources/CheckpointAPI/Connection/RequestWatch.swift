@@ -16,7 +16,10 @@ final class RequestWatch: WatchedConnection {
     private let logger: Logger
     private let sweep: ConnectionSweep
     var place = 0
-    private(set) var idleSince: NIODeadline?
+    /// As it was found when it was looked at last.
+    private var restSince: NIODeadline?
+    /// Nil while a request is there, also one that came since it was looked at.
+    var idleSince: NIODeadline? { isRequestOpen || unanswered > 0 ? nil : restSince }
 
     /// A head came, and the end of its request has not.
     private(set) var isRequestOpen = false
@@ -47,7 +50,7 @@ final class RequestWatch: WatchedConnection {
         limits = connections.limits
         self.logger = logger
         sweep = connections.sweep(on: channel.eventLoop)
-        idleSince = isStream ? nil : channel.eventLoop.now
+        restSince = isStream ? nil : channel.eventLoop.now
         sweep.add(self)
     }
 
@@ -130,15 +133,15 @@ final class RequestWatch: WatchedConnection {
             // A stream does not say how much waits; the time of its request bounds it.
             end("the answer is not read")
         } else if isStreaming {
-            (busySince, idleSince) = (nil, nil)
+            (busySince, restSince) = (nil, nil)
         } else if isRequestOpen || unanswered > 0 {
             lookAtRequest(now)
         } else if !isStream {
             busySince = nil
-            if idleSince == nil || answered != answeredBefore { idleSince = now }
+            if restSince == nil || answered != answeredBefore { restSince = now }
             if let headSince, now - headSince >= limits.head {
                 end("the request's head did not arrive to its end")
-            } else if let idleSince, now - idleSince >= limits.idle {
+            } else if let restSince, now - restSince >= limits.idle {
                 end("nothing was asked")
             }
         }
@@ -150,7 +153,7 @@ final class RequestWatch: WatchedConnection {
     }
 
     private func lookAtRequest(_ now: NIODeadline) {
-        idleSince = nil
+        restSince = nil
         if busySince == nil || answered != answeredBefore { busySince = now }
         if let busySince, now - busySince >= limits.request { return end("the request takes too long") }
         guard let start = askedSince else { return }

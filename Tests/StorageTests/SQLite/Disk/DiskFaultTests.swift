@@ -52,7 +52,8 @@ struct DiskFaultTests {
             places += 1
             number += Self.isLong || kind.call == .sync || number < Self.shortCount ? 1 : number / 2
         }
-        #expect(places > 0)
+        // Whether a file is made shorter depends on when the log was moved.
+        #expect(places > 0 || kind.call == .truncate)
         #expect(sum.losses == [], "seed \(seed)")
         print(
             "\(name), \(kind.testDescription): at \(places) places \(sum.faults) faults, \(sum.failedStarts) starts failed, "

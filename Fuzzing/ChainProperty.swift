@@ -34,6 +34,8 @@ enum ChainProperty {
 /// One channel: what was put, and what a store has of it.
 private struct Series {
     private static let thread: Int64 = 7
+    private static let owner = ThreadKey("t")
+    private static let channel = RowName.Channel(owner, "", "a")
 
     private let db: Database
     private var choices: Choices
@@ -68,8 +70,8 @@ private struct Series {
             let blob = ChannelBlob(channel: "a", version: version, type: "msgpack", bytes: bytes)
             let key = RecentBlobs.Key(Self.thread, "", blob)
             let snapshot = snapshot
-            let placed = try BlobChain.place(blob, thread: Self.thread, namespace: "", in: snapshot)
-            let stored = try BlobChain.insert(placed, key, in: snapshot)
+            let placed = try BlobChain.place(blob, of: Self.owner, Self.thread, "", in: snapshot)
+            let stored = try BlobChain.insert(placed, of: Self.owner, key, in: snapshot)
             let isNew = !values.contains { $0.version == version }
             require((stored != nil) == isNew, "a version is stored once")
             if isNew { values.append((version, bytes)) }
@@ -96,20 +98,20 @@ private struct Series {
     // MARK: - Reading
 
     mutating func checkAll() throws {
-        try forEachRow { row, expected in
-            let bytes = try BlobChain.read(row, in: db).bytes
+        for (row, version, expected) in try rows() {
+            let bytes = try BlobChain.read(row, of: Self.channel, version, in: db).bytes
             require(spoilt(bytes) == expected, "row \(row) is what was put")
         }
         // In an order that is not that of the chain too.
-        var reader = ChainReader()
+        var reader = ChainReader(Self.channel)
         let turn = choices.number(below: values.count + 1)
-        for (row, expected) in try rows().shuffled(turn) {
-            let bytes = try reader.read(row, in: db).bytes
+        for (row, version, expected) in try rows().shuffled(turn) {
+            let bytes = try reader.read(row, version, in: db).bytes
             require(bytes == expected, "row \(row) is what was put, read after another")
         }
         for (version, expected) in values {
             let found = try BlobChain.blob(
-                ChannelVersion(channel: "a", version: version), thread: Self.thread, namespace: "", in: snapshot)
+                ChannelVersion(channel: "a", version: version), of: Self.owner, Self.thread, "", in: snapshot)
             require(found?.bytes == expected && found?.type == "msgpack", "version \(version) is what was put")
         }
     }
@@ -119,7 +121,7 @@ private struct Series {
         subject(bytes) { bytes in bytes.map { $0.count % 64 == 1 ? $0.dropLast() : $0 } }
     }
 
-    private func rows() throws -> [(row: Int64, bytes: [UInt8]?)] {
+    private func rows() throws -> [(row: Int64, version: Identifier, bytes: [UInt8]?)] {
         let found = try Row.fetchAll(db, sql: "SELECT blob, version FROM blobs")
         let byKey = Dictionary(uniqueKeysWithValues: values.map { ($0.version, $0.bytes) })
         require(found.count == values.count, "a row for each version")
@@ -128,33 +130,34 @@ private struct Series {
             let text = Data.fromDatabaseValue(version).map { PackedKey.text(ofVersion: [UInt8]($0)) }
             let key = Identifier(text ?? String.fromDatabaseValue(version) ?? "")
             guard let bytes = byKey[key] else { fatalError("the property does not hold: a version of nobody: \(key)") }
-            return (row[0], bytes)
+            return (row[0], key, bytes)
         }
-    }
-
-    private func forEachRow(_ body: (Int64, [UInt8]?) throws -> Void) throws {
-        for (row, bytes) in try rows() { try body(row, bytes) }
     }
 
     // MARK: - Damage
 
-    /// A bit, two bytes, an end, or a number that is not what it was: accidents, which digests are for.
+    /// A bit, two bytes, an end, a number or a name that is not what it was: accidents, which digests are for.
     ///
     /// Somebody who makes the digest anew could write anything.
     mutating func damage() throws {
         let rows = try rows()
         guard !choices.isEmpty, !rows.isEmpty else { return }
-        let (row, _) = rows[choices.number(below: rows.count)]
-        switch choices.byte() % 6 {
+        let row = rows[choices.number(below: rows.count)].row
+        switch choices.byte() % 8 {
         case 0: try set("base", of: row, to: choices.number(below: rows.count + 2))
-        case 1: try set("encoding", of: row, to: Int(choices.byte()) % 7)
+        case 1: try set("encoding", of: row, to: Int(choices.byte()) % 16)
         case 2: try set("position", of: row, to: choices.number(below: 2_000))
+        case 3: try set("type", of: row, to: "msgpacl")
+        case 4: try set("version", of: row, to: "another")
         default: try damagePayload(of: row)
         }
-        var reader = ChainReader()
-        for (row, expected) in rows {
-            try mayBeCorrupt { require(try BlobChain.read(row, in: db).bytes == expected, "damage is not read") }
-            try mayBeCorrupt { require(try reader.read(row, in: db).bytes == expected, "nor after another") }
+        var reader = ChainReader(Self.channel)
+        for (row, version, expected) in rows {
+            try mayBeCorrupt {
+                let found = try BlobChain.read(row, of: Self.channel, version, in: db)
+                require(found.bytes == expected && found.type == "msgpack", "damage is not read")
+            }
+            try mayBeCorrupt { require(try reader.read(row, version, in: db).bytes == expected, "nor after another") }
         }
     }
 
@@ -174,8 +177,8 @@ private struct Series {
         try db.execute(sql: "UPDATE blobs SET payload = ? WHERE blob = ?", arguments: [Data(payload), row])
     }
 
-    private func set(_ column: String, of row: Int64, to number: Int) throws {
-        try db.execute(sql: "UPDATE blobs SET \(column) = ? WHERE blob = ?", arguments: [number, row])
+    private func set(_ column: String, of row: Int64, to value: any DatabaseValueConvertible) throws {
+        try db.execute(sql: "UPDATE blobs SET \(column) = ? WHERE blob = ?", arguments: [value, row])
     }
 
     private func mayBeCorrupt(_ body: () throws -> Void) throws {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import recorded
 from server import REPOSITORY
 
-LAYOUTS = (1, 2, 3, 4)
+LAYOUTS = (1, 2, 3, 4, 5)
 CASES = recorded.load_cases(REPOSITORY / "e2e/golden/layout-2-answers.jsonl")
 MIGRATIONS = (("1 threads, checkpoints, blobs, writes",), ("2 blob chains",))
 # Tables whose rows say nothing about what clients stored.

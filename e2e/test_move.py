@@ -109,12 +109,19 @@ def test_through_a_pipe_while_a_server_writes(start_server, sqlite_store, tmp_pa
     assert milepost("verify", "--store", url(tmp_path / "target.db")).returncode == 0
 
 
-def test_other_content_in_the_target(closed_file, tmp_path):
+def test_other_content_in_the_target(start_server, closed_file, tmp_path):
     file, target = tmp_path / "a.jsonl.zst", tmp_path / "target.db"
     export(closed_file, file)
     assert import_json(target, file)[0] == 0
-    number = "(SELECT thread FROM threads WHERE thread_id = 'thread-000')"
-    execute(target, f"UPDATE blobs SET type = 'other' WHERE thread = {number}")
+    server = start_server(url(target))
+    client = load.Client(server.port)
+    assert client.post("delete-thread", {"thread_id": "thread-000"})[0] == 204
+    checkpoint = {"id": "c1", "channel_versions": {"messages": "1"}}
+    blobs = [{"channel": "messages", "version": "1", "type": "bytes", "blob": "b2F0cw=="}]
+    other = {"thread_id": "thread-000", "checkpoint_id": "c1", "checkpoint": checkpoint, "blobs": blobs}
+    assert client.post("put", other)[0] == 200
+    client.close()
+    server.stop()
     code, found = import_json(target, file)
     assert code == DIFFERENT
     assert (found["ok"], found["different"]) == (False, [{"tenant": "", "thread_id": "thread-000"}])

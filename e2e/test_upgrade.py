@@ -44,6 +44,7 @@ SETTINGS = {
     },
     "arrived": {"ttl": 60, "pin": [], "hold": False},
 }
+OLD_THREADS = ("growing", "order 7: bolts")
 # What version 2 of the tables added, taken away.
 VERSION_1 = (
     "DROP TABLE milepost_thread_settings, milepost_leases",
@@ -106,6 +107,40 @@ def test_a_file_is_sound_and_what_was_set_is_set(start_server, tmp_path, layout)
     none = {"ttl": None, "pin": [], "hold": False}
     for thread, expected in SETTINGS.items():
         assert settings(server.port, thread) == (expected if layout >= 4 else none)
+    server.stop()
+    assert_sound(server.store)
+
+
+@pytest.mark.parametrize("layout", old_layout.LAYOUTS)
+def test_what_is_old_is_changed(start_server, tmp_path, layout):
+    """Rows of an older layout are copied, put again, cut from a parent and pruned, and stay readable."""
+    old_layout.make(tmp_path / "milepost.db", layout)
+    server = start_server(store_url("sqlite", tmp_path))
+
+    def ask(call, **body):
+        answer = wire.post(server.port, f"/checkpoints/{call}", json.dumps(body).encode())
+        assert answer.status in (200, 204), answer
+        return answer.json() if answer.status == 200 else None
+
+    def everything(thread):
+        rows = ask("list", thread_id=thread, include=["blobs", "pending_writes"], limit=1000)
+        return [{name: value for name, value in row.items() if name != "thread_id"} for row in rows]
+
+    for thread in OLD_THREADS:
+        ask("copy-thread", source_thread_id=thread, target_thread_id=f"copy of {thread}")
+        kept = everything(f"copy of {thread}")
+        assert kept == everything(thread) and len(kept) > 1
+        newest = next(row for row in kept if row["parent_checkpoint_id"])
+        again = {
+            name: newest[name] for name in ("checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint")
+        }
+        ask("put", thread_id=thread, **again | {"parent_checkpoint_id": "another"}, metadata={"again": 1}, blobs=[])
+        newest["metadata"] = {"again": 1}
+        assert everything(thread) == kept
+        ask("prune", thread_ids=[thread, f"copy of {thread}"], keep_last=1, strategy="keep_latest")
+        left = everything(thread)
+        ids = {row["checkpoint_id"] for row in left} | {None}
+        assert 0 < len(left) < len(kept) and all(row["parent_checkpoint_id"] in ids for row in left)
     server.stop()
     assert_sound(server.store)
 

@@ -7,6 +7,10 @@ static inline uint64_t xxh3_64bits(const void *bytes, size_t count) {
     return XXH3_64bits(bytes, count);
 }
 
+static inline uint64_t xxh3_64bits_seeded(const void *bytes, size_t count, uint64_t seed) {
+    return XXH3_64bits_withSeed(bytes, count, seed);
+}
+
 // A digest of bytes that come in pieces; NULL when memory runs out.
 static inline void *xxh3_128bits_begin(void) {
     XXH3_state_t *state = XXH3_createState();

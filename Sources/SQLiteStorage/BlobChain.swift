@@ -55,8 +55,20 @@ enum BlobChain {
         var snapshot = 0
 
         /// By itself, at the beginning of a chain.
-        static func alone(_ blob: ChannelBlob, newest: Newest? = nil) -> Placed {
-            Placed(blob: blob, stored: .alone(blob.bytes), position: 0, base: nil, newest: newest)
+        static func alone(
+            _ blob: ChannelBlob,
+            of thread: ThreadKey,
+            _ namespace: Identifier,
+            newest: Newest? = nil
+        ) -> Placed {
+            let name = RowName.Channel(thread, namespace, blob.channel).version(blob.version, type: blob.type)
+            return Placed(
+                blob: blob,
+                stored: .alone(blob.bytes, named: name),
+                position: 0,
+                base: nil,
+                newest: newest
+            )
         }
     }
 
@@ -72,22 +84,31 @@ enum BlobChain {
     /// when nothing is stored for it yet.
     static func place(
         _ blob: ChannelBlob,
-        thread: Int64?,
-        namespace: Identifier,
+        of thread: ThreadKey,
+        _ number: Int64?,
+        _ namespace: Identifier,
         in snapshot: Snapshot
     ) throws -> Placed {
         guard
-            let bytes = blob.bytes, isChained(blob), let thread,
-            let last = try newest(thread, namespace, blob.channel, snapshot.db)
-        else { return .alone(blob) }
-        let newest = Placed.Newest(thread: thread, row: last.row)
+            let bytes = blob.bytes, isChained(blob), let number,
+            let last = try newest(number, namespace, blob.channel, snapshot.db)
+        else { return .alone(blob, of: thread, namespace) }
+        let channel = RowName.Channel(thread, namespace, blob.channel)
+        let newest = Placed.Newest(thread: number, row: last.row)
         let position = last.position &+ 1
         do {
             guard
                 (1..<length).contains(position),
-                let base = try base(of: position, after: last, of: blob.channel, thread, namespace, snapshot),
-                let stored = StoredBytes.splice(bytes, from: base.bytes)
-            else { return .alone(blob, newest: newest) }
+                let base = try base(
+                    of: position,
+                    after: last,
+                    RecentBlobs.Key(number, namespace, blob),
+                    channel,
+                    snapshot
+                ),
+                let stored = StoredBytes.splice(
+                    bytes, from: base.bytes, named: channel.version(blob.version, type: blob.type))
+            else { return .alone(blob, of: thread, namespace, newest: newest) }
             return Placed(
                 blob: blob,
                 stored: stored,
@@ -98,30 +119,29 @@ enum BlobChain {
             )
         } catch let error where StoreError(error, during: "put a checkpoint").kind == .corrupt {
             // A chain that is damaged must not be built on: this version begins a new one.
-            return .alone(blob, newest: newest)
+            return .alone(blob, of: thread, namespace, newest: newest)
         }
     }
 
     /// The base of a position is always the one before it, or on that one's way to the beginning.
     ///
-    /// Nil when its value is null.
+    /// Nil when its value is null. `key` is that of the new version.
     private static func base(
         of position: Int64,
         after last: Link,
-        of channel: Identifier,
-        _ thread: Int64,
-        _ namespace: Identifier,
+        _ key: RecentBlobs.Key,
+        _ channel: RowName.Channel,
         _ snapshot: Snapshot
     ) throws -> (row: Int64, bytes: [UInt8])? {
         var base = last
         while base.position > position - step(to: position), let row = base.base {
-            let next = try link(row, of: channel, thread, namespace, snapshot.db)
+            let next = try link(row, of: key.channel, key.thread, key.namespace, snapshot.db)
             guard next.position < base.position else { throw damaged(base.row, "its base comes after it") }
             base = next
         }
-        let version = ChannelVersion(channel: channel, version: base.version)
-        let found = try snapshot.blob(RecentBlobs.Key(thread, namespace, version)) {
-            try read(base.row, in: snapshot.db)
+        let version = ChannelVersion(channel: key.channel, version: base.version)
+        let found = try snapshot.blob(RecentBlobs.Key(key.thread, key.namespace, version)) {
+            try read(base.row, of: channel, base.version, in: snapshot.db)
         }
         return found?.bytes.map { (base.row, $0) }
     }
@@ -136,7 +156,12 @@ enum BlobChain {
     /// Stores a blob and returns what is kept of it, unless its version is there: the first bytes stay, and nil is returned.
     ///
     /// A place that has become wrong, because another version came first, is chosen again.
-    static func insert(_ placed: Placed, _ key: RecentBlobs.Key, in snapshot: Snapshot) throws -> StoredBytes? {
+    static func insert(
+        _ placed: Placed,
+        of thread: ThreadKey,
+        _ key: RecentBlobs.Key,
+        in snapshot: Snapshot
+    ) throws -> StoredBytes? {
         let db = snapshot.db
         var placed = placed
         if isChained(placed.blob) {
@@ -144,7 +169,7 @@ enum BlobChain {
             if row.map({ Placed.Newest(thread: key.thread, row: $0) }) != placed.newest
                 || placed.base != nil && snapshot.isCut(key.thread, since: placed.snapshot)
             {
-                placed = try place(placed.blob, thread: key.thread, namespace: key.namespace, in: snapshot)
+                placed = try place(placed.blob, of: thread, key.thread, key.namespace, in: snapshot)
             }
         }
         let statement = try db.cachedStatement(
@@ -163,7 +188,7 @@ enum BlobChain {
                 parameters.bind(placed.blob.type)
                 parameters.bind(placed.position)
                 parameters.bind(placed.base)
-                parameters.bind(placed.stored.encoding.rawValue)
+                parameters.bind(placed.stored.code)
                 parameters.bind(inPlace: payload)
             }
         }
@@ -240,36 +265,44 @@ enum BlobChain {
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
     static func blob(
         _ version: ChannelVersion,
-        thread: Int64,
-        namespace: Identifier,
+        of thread: ThreadKey,
+        _ number: Int64,
+        _ namespace: Identifier,
         in snapshot: Snapshot
     ) throws -> ChannelBlob? {
-        let found = try snapshot.blob(RecentBlobs.Key(thread, namespace, version)) {
+        let found = try snapshot.blob(RecentBlobs.Key(number, namespace, version)) {
             let find = try snapshot.db.cachedStatement(
                 sql: "SELECT blob FROM blobs WHERE thread = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
             )
             let row = try find.firstRow { parameters in
-                parameters.bind(thread)
+                parameters.bind(number)
                 parameters.bind(namespace)
                 parameters.bind(version.channel)
                 parameters.bind(packedVersion: version.version)
             } _: { row in
                 row.integer(0)
             }
-            return try row.map { try read($0, in: snapshot.db) }
+            let channel = RowName.Channel(thread, namespace, version.channel)
+            return try row.map { try read($0, of: channel, version.version, in: snapshot.db) }
         }
         return found.map { found in
             ChannelBlob(channel: version.channel, version: version.version, type: found.type, bytes: found.bytes)
         }
     }
 
-    /// The blob in a row, read from the file, whose chain is followed to its beginning.
+    /// The blob in the row of a version, read from the file, whose chain is followed to its beginning.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
-    static func read(_ row: Int64, in db: Database) throws -> RecentBlobs.Blob {
-        let statement = try db.cachedStatement(sql: "SELECT base, encoding, payload, type FROM blobs WHERE blob = ?")
+    static func read(
+        _ row: Int64,
+        of channel: RowName.Channel,
+        _ version: Identifier,
+        in db: Database
+    ) throws -> RecentBlobs.Blob {
+        let statement = try db.cachedStatement(
+            sql: "SELECT base, encoding, payload, type, version FROM blobs WHERE blob = ?")
         var type: String?
-        var links: [(row: Int64, stored: StoredBytes)] = []
+        var links: [(row: Int64, stored: StoredBytes, name: RowName)] = []
         var next: Int64? = row
         while let current = next {
             guard links.count < longestPath else { throw damaged(row, "its chain has no beginning") }
@@ -278,7 +311,10 @@ enum BlobChain {
                     parameters.bind(current)
                 } _: { found in
                     let stored = try found.stored(encoding: 1, payload: 2)
-                    links.append((current, stored))
+                    // Of the versions on the way it does not matter which they are.
+                    let name = channel.version(
+                        links.isEmpty ? version : found.packedVersion(4), type: found.text(3))
+                    links.append((current, stored, name))
                     if type == nil { type = found.text(3) }
                     return stored.encoding.needsBase ? found.optionalInteger(0) : nil
                 } ?? nil
@@ -287,7 +323,7 @@ enum BlobChain {
         var bytes: [UInt8]?
         for link in links.reversed() {
             do throws(StoreError) {
-                bytes = try link.stored.bytes(base: bytes ?? [])
+                bytes = try link.stored.bytes(base: bytes ?? [], named: link.name)
             } catch {
                 throw damaged(link.row, error.detail)
             }

@@ -1,3 +1,4 @@
+import Checkpoints
 import GRDB
 
 /// Reads versions of channels one after the other from the file, each through those that were read just before.
@@ -8,11 +9,16 @@ import GRDB
 struct ChainReader {
     /// Each is the base of the next.
     private var path: [(row: Int64, bytes: [UInt8])] = []
+    private let channel: RowName.Channel
 
-    /// The blob in a row.
+    init(_ channel: RowName.Channel) {
+        self.channel = channel
+    }
+
+    /// The blob in the row of a version.
     ///
     /// Throws `corrupt` when any part of it is damaged, naming the row; never returns other bytes.
-    mutating func read(_ row: Int64, in db: Database) throws -> RecentBlobs.Blob {
+    mutating func read(_ row: Int64, _ version: Identifier, in db: Database) throws -> RecentBlobs.Blob {
         let statement = try db.cachedStatement(sql: "SELECT base, encoding, payload, type FROM blobs WHERE blob = ?")
         let found = try statement.firstRow { parameters in
             parameters.bind(row)
@@ -22,12 +28,12 @@ struct ChainReader {
         let blob: RecentBlobs.Blob
         if let found, found.stored.encoding.needsBase, let base = found.base, let bytes = step(to: base),
             // What cannot be read this way is read, or reported, by the other one.
-            let value = try? found.stored.bytes(base: bytes)
+            let value = try? found.stored.bytes(base: bytes, named: channel.version(version, type: found.type))
         {
             blob = RecentBlobs.Blob(type: found.type, bytes: value)
         } else {
             path = []
-            blob = try BlobChain.read(row, in: db)
+            blob = try BlobChain.read(row, of: channel, version, in: db)
         }
         if let bytes = blob.bytes { path.append((row, bytes)) }
         return blob

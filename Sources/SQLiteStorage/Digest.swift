@@ -14,8 +14,19 @@ struct Digest: Equatable {
         value = UInt32(truncatingIfNeeded: xxh3_64bits(bytes.baseAddress, bytes.count))
     }
 
-    init(of bytes: [UInt8]) {
-        self = bytes.withUnsafeBytes { Digest($0) }
+    /// Of a value that is kept under a name; nil for one of before layout 5, which has none.
+    init(_ bytes: UnsafeRawBufferPointer, named name: RowName?) {
+        let digest = Digest(bytes)
+        self = name.map { digest.renamed(by: $0) } ?? digest
+    }
+
+    private init(value: UInt32) {
+        self.value = value
+    }
+
+    /// That of the same value under a name which differs in `change`.
+    func renamed(by change: RowName) -> Digest {
+        Digest(value: change.applied(to: value))
     }
 
     /// The digest that was written at this place; nil when there are not enough bytes.

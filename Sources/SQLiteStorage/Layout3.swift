@@ -118,7 +118,7 @@ enum Layout3 {
         } _: { row in
             let metadata = JSONText(trusted: row.bytes(5) ?? [])
             let document = JSONText(trusted: row.bytes(6) ?? [])
-            let stored = StoredCheckpoint.value(metadata: metadata, document: document)
+            let stored = StoredCheckpoint.value(metadata: metadata, document: document, named: nil)
             try stored.payload.withBytes { payload in
                 try insert.run { parameters in
                     parameters.bind(row.integer(0))
@@ -126,7 +126,7 @@ enum Layout3 {
                     parameters.bind(row.text(2))
                     parameters.bind(row.text(3))
                     parameters.bind(packed: row.optionalIdentifier(4))
-                    parameters.bind(stored.encoding.rawValue)
+                    parameters.bind(stored.code)
                     parameters.bind(inPlace: payload)
                 }
             }
@@ -145,11 +145,11 @@ enum Layout3 {
         try db.makeStatement(sql: "SELECT blob, version, encoding, payload FROM blobs ORDER BY blob").forEachRow { _ in
         } _: { row in
             let isPlain = row.integer(2) == plain
-            let stored = isPlain ? StoredBytes.alone(row.bytes(3)) : try row.stored(encoding: 2, payload: 3)
+            let stored = isPlain ? StoredBytes.alone(row.bytes(3), named: nil) : try row.stored(encoding: 2, payload: 3)
             try stored.payload.withBytes { payload in
                 try insert.run { parameters in
                     parameters.bind(packedVersion: row.identifier(1))
-                    parameters.bind(stored.encoding.rawValue)
+                    parameters.bind(stored.code)
                     parameters.bind(inPlace: payload)
                     parameters.bind(row.integer(0))
                 }
@@ -179,7 +179,7 @@ enum Layout3 {
         var task: (checkpoint: CheckpointKey, writes: [PendingWrite])?
         func finish() throws {
             guard let task else { return }
-            try TaskWrites(task.writes).insert(task.checkpoint, with: insert)
+            try TaskWrites(task.writes, named: nil).insert(task.checkpoint, with: insert)
         }
         try rows.forEachRow { _ in
         } _: { row in

@@ -39,7 +39,7 @@ struct Listing {
             bindConditions(&parameters)
         } _: { row in
             let key = CheckpointKey(thread: thread, namespace: row.identifier(0), id: row.identifier(1))
-            return try take(key, number, parent: row.optionalPacked(2), StoredCheckpoint.texts(in: row, from: 3))
+            return try take(StoredCheckpoint.read(key, in: row, from: 2), number)
         }
     }
 
@@ -69,23 +69,17 @@ struct Listing {
             return try row.firstRow {
                 $0.bind(checkpoint)
             } _: { row in
-                try take(key, number, parent: row.optionalPacked(0), StoredCheckpoint.texts(in: row, from: 1))
+                try take(StoredCheckpoint.read(key, in: row, from: 0), number)
             } ?? true
         }
     }
 
     /// False when the page is full.
-    private mutating func take(
-        _ key: CheckpointKey,
-        _ number: Int64,
-        parent: Identifier?,
-        _ texts: (metadata: JSONText, document: JSONText)
-    ) throws -> Bool {
-        if let after = query.after, ListPlace(key) >= after { return true }
+    private mutating func take(_ checkpoint: Checkpoint, _ number: Int64) throws -> Bool {
+        if let after = query.after, ListPlace(checkpoint.key) >= after { return true }
         if let filter = query.metadataFilter {
-            guard try texts.metadata.value.contains(filter) else { return true }
+            guard try checkpoint.metadata.value.contains(filter) else { return true }
         }
-        let checkpoint = Checkpoint(key: key, parentID: parent, document: texts.document, metadata: texts.metadata)
         let tuple = try SQLiteStore.tuple(checkpoint, thread: number, query.parts, in: snapshot)
         found.append(tuple)
         bytes += tuple.partBytes

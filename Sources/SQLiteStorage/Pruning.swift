@@ -28,13 +28,13 @@ struct Pruning {
     func run(
         _ plan: (ThreadOutline, PrunePlan.IsSnapshot) throws(StoreError) -> PrunePlan
     ) throws -> (removed: RowCounts, kept: Int) {
-        let plan = try plan(stored.outline, stored.isSnapshot(db))
+        let plan = try plan(stored.outline, stored.isSnapshot(of: thread, db))
         var removed = RowCounts()
         for place in plan.deleted {
             try delete(place)
             removed += stored.counts[place] ?? RowCounts()
         }
-        for place in plan.orphaned { try cutParent(of: place) }
+        for place in plan.orphaned { try StoredCheckpoint.cutParent(of: place, thread: number, db) }
         removed += try deleteBlobs(plan)
         guard !plan.deleted.isEmpty || removed.blobs > 0 else { return (removed, plan.keptCount) }
         try renumber()
@@ -48,36 +48,17 @@ struct Pruning {
         let statement = try db.cachedStatement(
             sql: "DELETE FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
-        try statement.run { bind(place, &$0) }
-    }
-
-    private func cutParent(of place: CheckpointPlace) throws {
-        let statement = try db.cachedStatement(
-            sql: """
-                UPDATE checkpoints SET parent_checkpoint_id = NULL
-                WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?
-                """
-        )
-        try statement.run { bind(place, &$0) }
-    }
-
-    private func bind(_ place: CheckpointPlace, _ parameters: inout Parameters) {
-        parameters.bind(number)
-        parameters.bind(place.namespace)
-        parameters.bind(place.id)
-    }
-
-    private struct Channel: Hashable {
-        let namespace: Identifier
-        let channel: Identifier
+        try statement.run {
+            $0.bind(number)
+            $0.bind(place.namespace)
+            $0.bind(place.id)
+        }
     }
 
     private func deleteBlobs(_ plan: PrunePlan) throws -> RowCounts {
         var removed = RowCounts()
         let delete = try db.cachedStatement(sql: "DELETE FROM blobs WHERE blob = ?")
-        let channels = Dictionary(grouping: stored.blobs) {
-            Channel(namespace: $0.key.namespace, channel: $0.key.version.channel)
-        }
+        let channels = Dictionary(grouping: stored.blobs, by: \.channel)
         for (_, blobs) in channels {
             let going = blobs.filter { plan.blobs.contains($0.key) }
             guard !going.isEmpty else { continue }
@@ -101,7 +82,7 @@ struct Pruning {
 
     private func areReadable(_ blobs: [StoredOutline.Blob]) throws -> Bool {
         do {
-            for blob in blobs { _ = try BlobChain.read(blob.row, in: db) }
+            for blob in blobs { _ = try blob.read(of: thread, db) }
             return true
         } catch let error as StoreError where error.kind == .corrupt {
             return false
@@ -118,14 +99,14 @@ struct Pruning {
         )
         var bytes = 0
         for blob in blobs.sorted(by: { $0.key.version.version < $1.key.version.version }) {
-            let value = try BlobChain.read(blob.row, in: db)
+            let value = try blob.read(of: thread, db)
             let version = blob.key.version
             let copy = ChannelBlob(
                 channel: version.channel, version: version.version, type: value.type, bytes: value.bytes)
             let placed = try BlobChain.place(
-                copy, thread: next, namespace: blob.key.namespace, in: transaction.snapshot)
+                copy, of: thread, next, blob.key.namespace, in: transaction.snapshot)
             let key = RecentBlobs.Key(next, blob.key.namespace, copy)
-            _ = try BlobChain.insert(placed, key, in: transaction.snapshot)
+            _ = try BlobChain.insert(placed, of: thread, key, in: transaction.snapshot)
             bytes += Int(
                 try size.firstRow { parameters in
                     parameters.bind(next)

@@ -85,10 +85,17 @@ struct ResultRow: ~Copyable {
 
     /// Throws `corrupt` for an encoding that does not exist.
     func stored(encoding: Int32, payload: Int32) throws -> StoredBytes {
-        guard let stored = StoredBytes(encoding: integer(encoding), payload: bytes(payload)) else {
+        guard let stored = StoredBytes(code: integer(encoding), payload: bytes(payload)) else {
             throw StoreError(.corrupt, during: "read a value", detail: "a row has an unknown encoding")
         }
         return stored
+    }
+
+    /// The payload as it is under a name that differs in `change`: see `StoredBytes.renamed`.
+    func payload(encoding: Int32, payload: Int32, renamedBy change: RowName) -> [UInt8]? {
+        let bytes = bytes(payload)
+        guard let stored = StoredBytes(code: integer(encoding), payload: bytes) else { return bytes }
+        return stored.renamed(by: change).payload
     }
 }
 

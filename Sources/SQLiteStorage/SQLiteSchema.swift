@@ -39,6 +39,9 @@ package enum SQLiteSchema {
         migrator.registerMigration("4 thread settings") { db in
             try db.execute(sql: layout4)
         }
+        migrator.registerMigration("5 digests of names") { _ in
+            // Nothing: what is there is read as before. An older version must not read what comes.
+        }
         return migrator
     }()
 

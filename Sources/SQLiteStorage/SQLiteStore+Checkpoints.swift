@@ -14,7 +14,7 @@ extension SQLiteStore: DirectStore {
     ) {
         let operation = "put a checkpoint"
         let times = CallTimes.current
-        let stored = StoredCheckpoint.value(metadata: checkpoint.metadata, document: checkpoint.document)
+        let stored = StoredCheckpoint.value(of: checkpoint)
         @Sendable func write(_ placed: [BlobChain.Placed]) {
             let insertion = Self.insertion(of: checkpoint, stored, placed)
             guard case .head = head else {
@@ -36,12 +36,13 @@ extension SQLiteStore: DirectStore {
             }
         }
         guard blobs.contains(where: BlobChain.isChained) else {
-            return write(blobs.map { .alone($0) })
+            return write(blobs.map { .alone($0, of: checkpoint.key.thread, checkpoint.key.namespace) })
         }
         placing.perform(operation) { snapshot in
-            let thread = try checkpoint.key.thread.number(in: snapshot.db)
+            let thread = checkpoint.key.thread
+            let number = try thread.number(in: snapshot.db)
             return try blobs.map { blob in
-                try BlobChain.place(blob, thread: thread, namespace: checkpoint.key.namespace, in: snapshot)
+                try BlobChain.place(blob, of: thread, number, checkpoint.key.namespace, in: snapshot)
             }
         } then: { result in
             switch result {
@@ -63,7 +64,9 @@ extension SQLiteStore: DirectStore {
             try arrived(checkpoint.key, transaction)
             for placed in blobs {
                 let key = RecentBlobs.Key(thread, checkpoint.key.namespace, placed.blob)
-                guard let kept = try BlobChain.insert(placed, key, in: transaction.snapshot) else { continue }
+                guard
+                    let kept = try BlobChain.insert(placed, of: checkpoint.key.thread, key, in: transaction.snapshot)
+                else { continue }
                 transaction.kept(kept, logical: placed.blob.bytes?.count ?? 0)
                 transaction.stored(RecentBlobs.Blob(type: placed.blob.type, bytes: placed.blob.bytes), key)
             }
@@ -85,16 +88,45 @@ extension SQLiteStore: DirectStore {
                 VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (thread, checkpoint_ns, checkpoint_id)
                 DO UPDATE SET encoding = excluded.encoding, payload = excluded.payload
+                WHERE parent_checkpoint_id IS excluded.parent_checkpoint_id
                 """
         )
+        func bind(_ payload: UnsafeRawBufferPointer?, _ parameters: inout Parameters) {
+            parameters.bind(thread)
+            parameters.bind(checkpoint.key.namespace)
+            parameters.bind(checkpoint.key.id)
+            parameters.bind(packed: checkpoint.parentID)
+            parameters.bind(stored.code)
+            parameters.bind(inPlace: payload)
+        }
+        try stored.payload.withBytes { payload in try statement.run { bind(payload, &$0) } }
+        if db.changesCount == 0 { try replace(checkpoint, stored, thread: thread, in: db) }
+    }
+
+    /// The same for a checkpoint that was stored with another parent.
+    private static func replace(
+        _ checkpoint: Checkpoint,
+        _ stored: StoredBytes,
+        thread: Int64,
+        in db: Database
+    ) throws {
+        let place = "WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+        func bind(_ parameters: inout Parameters) {
+            parameters.bind(thread)
+            parameters.bind(checkpoint.key.namespace)
+            parameters.bind(checkpoint.key.id)
+        }
+        let find = try db.cachedStatement(sql: "SELECT parent_checkpoint_id FROM checkpoints \(place)")
+        guard let first = try find.firstRow(bind, { $0.optionalPacked(0) }) else {
+            throw StoreError(.unexpected, during: "put a checkpoint", detail: "it has a row and is not found")
+        }
+        let stored = stored.renamed(by: .parent(checkpoint.parentID) ^ .parent(first))
+        let update = try db.cachedStatement(sql: "UPDATE checkpoints SET encoding = ?, payload = ? \(place)")
         try stored.payload.withBytes { payload in
-            try statement.run { parameters in
-                parameters.bind(thread)
-                parameters.bind(checkpoint.key.namespace)
-                parameters.bind(checkpoint.key.id)
-                parameters.bind(packed: checkpoint.parentID)
-                parameters.bind(stored.encoding.rawValue)
+            try update.run { parameters in
+                parameters.bind(stored.code)
                 parameters.bind(inPlace: payload)
+                bind(&parameters)
             }
         }
     }

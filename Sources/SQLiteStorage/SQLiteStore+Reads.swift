@@ -46,7 +46,7 @@ extension SQLiteStore {
             {
                 let open = walk.openChannels
                 let blobs = try ChannelVersion.all(in: ancestor.document).filter { open.contains($0.channel) }
-                    .compactMap { try BlobChain.blob($0, thread: number, namespace: namespace, in: snapshot) }
+                    .compactMap { try BlobChain.blob($0, of: thread, number, namespace, in: snapshot) }
                 try walk.add(ancestor, try Self.pendingWrites(of: ancestor.key, in: snapshot.db), blobs)
                 next = ancestor.parentID
             }
@@ -65,7 +65,7 @@ extension SQLiteStore {
         var blobs: [ChannelBlob] = []
         if parts.contains(.blobs) {
             blobs = try ChannelVersion.all(in: checkpoint.document).compactMap { pair in
-                try BlobChain.blob(pair, thread: number, namespace: key.namespace, in: snapshot)
+                try BlobChain.blob(pair, of: key.thread, number, key.namespace, in: snapshot)
             }
         }
         var sends: [PendingWrite] = []
@@ -94,14 +94,8 @@ extension SQLiteStore {
             parameters.bind(namespace)
             if let id { parameters.bind(id) }
         } _: { row in
-            let texts = try StoredCheckpoint.texts(in: row, from: 3)
-            let checkpoint = Checkpoint(
-                key: CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(1)),
-                parentID: row.optionalPacked(2),
-                document: texts.document,
-                metadata: texts.metadata
-            )
-            return (row.integer(0), checkpoint)
+            let key = CheckpointKey(thread: thread, namespace: namespace, id: row.identifier(1))
+            return (row.integer(0), try StoredCheckpoint.read(key, in: row, from: 2))
         }
     }
 

@@ -110,7 +110,7 @@ extension SQLiteStore: RetainingStore {
             }
             let done = try await portion(made.size, pace) { try sweep.apply(made.blobs, $0) }
             guard done.happened, done.goesOn else { return report.interrupted(removed) }
-            for (move, blob) in zip(moves, made.blobs) { growth += (blob.stored.payload?.count ?? 0) - move.bytes }
+            for (move, blob) in zip(moves, made.blobs) { growth += (blob.stored.payload?.count ?? 0) - move.blob.bytes }
             moves = moves.dropFirst(made.blobs.count)
         }
         var start = 0

@@ -74,7 +74,8 @@ extension SQLiteStore: ThreadStore {
     private static func threads(with runs: Set<Identifier>, of tenant: Tenant, _ db: Database) throws -> [ThreadKey] {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT thread_id, encoding, payload FROM threads CROSS JOIN checkpoints USING (thread)
+                SELECT thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
+                FROM threads CROSS JOIN checkpoints USING (thread)
                 WHERE tenant = ?
                 """
         )
@@ -82,11 +83,13 @@ extension SQLiteStore: ThreadStore {
         try statement.forEachRow {
             $0.bind(tenant.name)
         } _: { row in
+            let thread = ThreadKey(row.packed(0), tenant: tenant)
+            let key = CheckpointKey(thread: thread, namespace: row.identifier(1), id: row.identifier(2))
             // What cannot be read stays.
-            if let texts = try? StoredCheckpoint.texts(in: row, from: 1), let run = texts.metadata.runID,
-                runs.contains(run)
+            if let checkpoint = try? StoredCheckpoint.read(key, in: row, from: 3),
+                let run = checkpoint.metadata.runID, runs.contains(run)
             {
-                found.insert(ThreadKey(row.packed(0), tenant: tenant))
+                found.insert(thread)
             }
             return true
         }

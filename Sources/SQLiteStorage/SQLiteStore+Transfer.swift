@@ -50,8 +50,7 @@ extension SQLiteStore: ThreadTransfer {
                 writes.append(write)
             case .checkpoint(let checkpoint):
                 endWrites()
-                let stored = StoredCheckpoint.value(metadata: checkpoint.metadata, document: checkpoint.document)
-                changes.append(insertion(of: checkpoint, stored, []))
+                changes.append(insertion(of: checkpoint, StoredCheckpoint.value(of: checkpoint), []))
             }
         }
         endWrites()
@@ -59,14 +58,14 @@ extension SQLiteStore: ThreadTransfer {
     }
 
     private static func insertion(of blob: ChannelBlob, _ namespace: Identifier, _ thread: ThreadKey) -> Change {
-        let alone: BlobChain.Placed? = BlobChain.isChained(blob) ? nil : .alone(blob)
+        let alone: BlobChain.Placed? = BlobChain.isChained(blob) ? nil : .alone(blob, of: thread, namespace)
         return { transaction in
             let number = try transaction.number(of: thread)
             let placed =
                 try alone
-                ?? BlobChain.place(blob, thread: number, namespace: namespace, in: transaction.snapshot)
+                ?? BlobChain.place(blob, of: thread, number, namespace, in: transaction.snapshot)
             let key = RecentBlobs.Key(number, namespace, blob)
-            guard let kept = try BlobChain.insert(placed, key, in: transaction.snapshot) else { return }
+            guard let kept = try BlobChain.insert(placed, of: thread, key, in: transaction.snapshot) else { return }
             transaction.kept(kept, logical: blob.bytes?.count ?? 0)
             transaction.stored(RecentBlobs.Blob(type: blob.type, bytes: blob.bytes), key)
         }

@@ -29,7 +29,7 @@ extension SQLiteStore {
         for checkpoint: CheckpointKey,
         _ policy: WriteConflictPolicy
     ) -> @Sendable (SQLiteWriter.Transaction) throws -> Void {
-        let tasks = TaskWrites.all(in: writes, onConflict: policy)
+        let tasks = TaskWrites.all(in: writes, after: checkpoint, onConflict: policy)
         return { transaction in
             transaction.watched.touch(checkpoint.thread)
             try awaitCheckpoint(checkpoint, transaction)
@@ -94,7 +94,8 @@ extension SQLiteStore {
         guard let found else {
             throw StoreError(.unexpected, during: "put writes", detail: "a task has a row and is not found")
         }
-        let stored = try found.stored.value()
+        let name = RowName.writes(of: task.id, after: checkpoint)
+        let stored = try found.stored.value(named: name)
         let writes = try StoredWrites.decoded(stored, task: task.id)
         let merged = StoredWrites.encoded(StoredWrites.merged(writes, with: task.writes, onConflict: policy))
         guard merged != stored else { return }
@@ -103,11 +104,11 @@ extension SQLiteStore {
                 .tooLarge, during: "put writes", detail: "the writes of a task come to \(merged.count) bytes")
         }
         let update = try db.cachedStatement(sql: "UPDATE writes SET encoding = ?, payload = ? WHERE write = ?")
-        let value = TaskWrites.value(ofEncoded: merged)
+        let value = TaskWrites.value(ofEncoded: merged, named: name)
         transaction.kept(value, logical: merged.count)
         try value.payload.withBytes { payload in
             try update.run { parameters in
-                parameters.bind(value.encoding.rawValue)
+                parameters.bind(value.code)
                 parameters.bind(inPlace: payload)
                 parameters.bind(found.number)
             }
@@ -139,8 +140,9 @@ extension SQLiteStore {
         } _: { row in
             let writes: Result<[PendingWrite], any Error>
             do {
-                let stored = try row.stored(encoding: 1, payload: 2)
-                writes = .success(try StoredWrites.decoded(stored.value(), task: row.packed(0)))
+                let task = row.packed(0)
+                let value = try row.stored(encoding: 1, payload: 2).value(named: .writes(of: task, after: checkpoint))
+                writes = .success(try StoredWrites.decoded(value, task: task))
             } catch {
                 writes = .failure(error)
             }
@@ -161,25 +163,34 @@ struct TaskWrites: Sendable {
     private static let largestFrame = 128 << 10
 
     /// The writes of a task, of which no two have one index; not empty.
-    init(_ writes: [PendingWrite]) {
+    ///
+    /// Nil for a name makes what layout 3 had.
+    init(_ writes: [PendingWrite], named name: RowName?) {
         id = writes[0].taskID
         self.writes = writes
         let encoded = StoredWrites.encoded(writes)
         encodedCount = encoded.count
-        value = Self.value(ofEncoded: encoded)
+        value = Self.value(ofEncoded: encoded, named: name)
     }
 
     /// Short ones are kept as they came: there are many, and compressing them would gain little.
     ///
     /// So are very long ones: compressing them would hold up the connections that share this thread.
-    static func value(ofEncoded writes: [UInt8]) -> StoredBytes {
+    static func value(ofEncoded writes: [UInt8], named name: RowName?) -> StoredBytes {
         writes.count > largestFrame
-            ? writes.withUnsafeBytes { .kept($0, Digest($0)) } : .alone(writes, smallestFrame: smallestFrame)
+            ? .kept(writes, named: name) : .alone(writes, named: name, smallestFrame: smallestFrame)
     }
 
     /// The tasks of a request, in its order.
-    static func all(in writes: [PendingWrite], onConflict policy: WriteConflictPolicy) -> [TaskWrites] {
-        if writes.count == 1 { return [TaskWrites(writes)] }
+    static func all(
+        in writes: [PendingWrite],
+        after checkpoint: CheckpointKey,
+        onConflict policy: WriteConflictPolicy
+    ) -> [TaskWrites] {
+        func row(_ writes: [PendingWrite]) -> TaskWrites {
+            TaskWrites(writes, named: .writes(of: writes[0].taskID, after: checkpoint))
+        }
+        if writes.count == 1 { return [row(writes)] }
         var tasks: [[PendingWrite]] = []
         var places: [Identifier: Int] = [:]
         for write in writes {
@@ -190,7 +201,7 @@ struct TaskWrites: Sendable {
                 tasks.append([write])
             }
         }
-        return tasks.map { TaskWrites(StoredWrites.merged([], with: $0, onConflict: policy)) }
+        return tasks.map { row(StoredWrites.merged([], with: $0, onConflict: policy)) }
     }
 
     func noteKept(_ transaction: SQLiteWriter.Transaction) {
@@ -203,7 +214,7 @@ struct TaskWrites: Sendable {
             try statement.run { parameters in
                 parameters.bind(checkpoint)
                 parameters.bind(packed: id)
-                parameters.bind(value.encoding.rawValue)
+                parameters.bind(value.code)
                 parameters.bind(inPlace: payload)
             }
         }

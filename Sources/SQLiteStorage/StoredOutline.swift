@@ -10,6 +10,12 @@ struct StoredOutline {
         let base: Int64?
         /// Of the payload.
         let bytes: Int
+
+        /// What it holds: see `BlobChain.read`.
+        func read(of thread: ThreadKey, _ db: Database) throws -> RecentBlobs.Blob {
+            let channel = RowName.Channel(thread, key.namespace, key.version.channel)
+            return try BlobChain.read(row, of: channel, key.version.version, in: db)
+        }
     }
 
     private(set) var outline = ThreadOutline()
@@ -25,12 +31,12 @@ struct StoredOutline {
     }
 
     /// Whether a blob is the whole value of a channel that otherwise keeps its writes: see `PrunePlan`.
-    func isSnapshot(_ db: Database) -> PrunePlan.IsSnapshot {
-        let rows = Dictionary(blobs.map { ($0.key, $0.row) }) { first, _ in first }
+    func isSnapshot(of thread: ThreadKey, _ db: Database) -> PrunePlan.IsSnapshot {
+        let rows = Dictionary(blobs.map { ($0.key, $0) }) { first, _ in first }
         return { key throws(StoreError) in
             guard let row = rows[key] else { return false }
             do {
-                let blob = try BlobChain.read(row, in: db)
+                let blob = try row.read(of: thread, db)
                 return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
             } catch {
                 let error = StoreError(error, during: "look at a thread")
@@ -50,7 +56,7 @@ struct StoredOutline {
     private mutating func readBlobs(_ number: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT blob, checkpoint_ns, channel, version, base, length(payload), type, position
+                SELECT blob, checkpoint_ns, channel, version, base, length(payload), type, position, encoding
                 FROM blobs WHERE thread = ? ORDER BY blob
                 """
         )
@@ -69,7 +75,8 @@ struct StoredOutline {
                     bytes: Int(bytes ?? 0)
                 )
             )
-            outline.blobs[key] = bytes != nil && row.text(6) != "empty"
+            let isNull = bytes == nil || row.integer(8) == StoredBytes.nullCode
+            outline.blobs[key] = !isNull && row.text(6) != "empty"
             return true
         }
     }
@@ -117,10 +124,8 @@ struct StoredOutline {
             let parentID = row.optionalPacked(2)
             counts[place, default: RowCounts()] += RowCounts(checkpoints: 1, bytes: row.byteCount(4))
             do {
-                let texts = try StoredCheckpoint.texts(in: row, from: 3)
                 let key = CheckpointKey(thread: thread, namespace: place.namespace, id: place.id)
-                let checkpoint = Checkpoint(
-                    key: key, parentID: parentID, document: texts.document, metadata: texts.metadata)
+                let checkpoint = try StoredCheckpoint.read(key, in: row, from: 2)
                 outline.checkpoints.append(
                     unreadable.contains(place)
                         ? CheckpointOutline(unreadable: place, parentID: parentID) : CheckpointOutline(checkpoint)

@@ -13,7 +13,7 @@ struct StoredSizes {
         let number = try thread.number(in: db)
         if let number {
             try readBlobs(number, db)
-            try readCheckpoints(number, db)
+            try readCheckpoints(thread, number, db)
         }
         try readWrites(thread, number, db)
     }
@@ -23,7 +23,7 @@ struct StoredSizes {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT checkpoint_ns, channel, version, encoding, coalesce(length(payload), 0),
-                    CASE WHEN encoding <> \(StoredBytes.Encoding.kept.rawValue)
+                    CASE WHEN encoding & ~\(StoredBytes.namedBit) <> \(StoredBytes.Encoding.kept.rawValue)
                     THEN substr(payload, 1, \(StoredBytes.longestStart)) END
                 FROM blobs WHERE thread = ?
                 """
@@ -33,24 +33,30 @@ struct StoredSizes {
         } _: { row in
             let version = ChannelVersion(channel: row.identifier(1), version: row.packedVersion(2))
             let stored = Int(row.integer(4))
-            let start = StoredBytes(encoding: row.integer(3), payload: row.bytes(5) ?? [])
+            let start = StoredBytes(code: row.integer(3), payload: row.bytes(5) ?? [])
             sizes.blobs[ThreadOutline.BlobKey(namespace: row.identifier(0), version: version)] =
                 ThreadSizes.Size(logical: start?.valueCount(payloadCount: stored) ?? stored, stored: stored)
             return true
         }
     }
 
-    private mutating func readCheckpoints(_ number: Int64, _ db: Database) throws {
+    private mutating func readCheckpoints(_ thread: ThreadKey, _ number: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT checkpoint_ns, checkpoint_id, encoding, payload FROM checkpoints WHERE thread = ?")
+            sql: """
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
+                FROM checkpoints WHERE thread = ?
+                """
+        )
         try statement.forEachRow {
             $0.bind(number)
         } _: { row in
-            let stored = row.byteCount(3)
+            let stored = row.byteCount(4)
+            let place = CheckpointPlace(namespace: row.identifier(0), id: row.identifier(1))
+            let key = CheckpointKey(thread: thread, namespace: place.namespace, id: place.id)
             // What is damaged is as long as it is stored; who reads it is told.
-            let texts = try? StoredCheckpoint.texts(in: row, from: 2)
-            let logical = texts.map { $0.document.bytes.count + $0.metadata.bytes.count }
-            sizes.checkpoints[CheckpointPlace(namespace: row.identifier(0), id: row.identifier(1))] =
+            let checkpoint = try? StoredCheckpoint.read(key, in: row, from: 2)
+            let logical = checkpoint.map { $0.document.bytes.count + $0.metadata.bytes.count }
+            sizes.checkpoints[place] =
                 ThreadSizes.Size(logical: logical ?? stored, stored: stored)
             return true
         }
@@ -80,6 +86,7 @@ extension StoredBytes {
     package func valueCount(payloadCount: Int) -> Int? {
         guard let payload else { return 0 }
         switch encoding {
+        case .null: return payloadCount == Digest.count ? 0 : nil
         case .kept: return payloadCount < Digest.count ? nil : payloadCount - Digest.count
         case .checkedFrame, .checkedDelta: return payload.withUnsafeBytes { Zstandard.contentCount(of: $0) }
         case .frame: return contentCount(from: 0)

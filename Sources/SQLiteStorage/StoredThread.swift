@@ -23,9 +23,9 @@ struct StoredThread {
     /// Channels lie in the right order; their versions are packed, and are put in order here, a channel at a time.
     private func forEachBlob(_ number: Int64, _ body: (ThreadRow) throws(StoreError) -> Void) throws {
         for (namespace, channel) in try channels(number) {
-            var reader = ChainReader()
+            var reader = ChainReader(RowName.Channel(key, namespace, channel))
             for (version, row) in try versions(of: channel, namespace, number) {
-                let found = try reader.read(row, in: db)
+                let found = try reader.read(row, version, in: db)
                 let blob = ChannelBlob(channel: channel, version: version, type: found.type, bytes: found.bytes)
                 try body(.blob(namespace: namespace, blob))
             }
@@ -96,14 +96,8 @@ struct StoredThread {
         try statement.forEachRow { parameters in
             parameters.bind(number)
         } _: { row in
-            let texts = try StoredCheckpoint.texts(in: row, from: 3)
-            let checkpoint = Checkpoint(
-                key: CheckpointKey(thread: key, namespace: row.identifier(0), id: row.identifier(1)),
-                parentID: row.optionalPacked(2),
-                document: texts.document,
-                metadata: texts.metadata
-            )
-            try body(.checkpoint(checkpoint))
+            let place = CheckpointKey(thread: key, namespace: row.identifier(0), id: row.identifier(1))
+            try body(.checkpoint(StoredCheckpoint.read(place, in: row, from: 2)))
             return true
         }
     }

@@ -3,6 +3,8 @@ import GRDB
 
 /// Copies a thread's rows as they are stored: nothing is decoded, and chains stay chains.
 ///
+/// What a digest knows of the thread's name is exchanged.
+///
 /// Not by reference: chains never leave their thread, so that deleting a thread deletes all that it had.
 struct ThreadCopy {
     enum TargetState {
@@ -15,6 +17,7 @@ struct ThreadCopy {
     private let source: ThreadKey
     private let target: ThreadKey
     private let number: Int64?
+    private let change: RowName
     private let places: [(id: Identifier, namespace: Identifier)]
     private let transaction: SQLiteWriter.Transaction
     private var db: Database { transaction.db }
@@ -23,6 +26,7 @@ struct ThreadCopy {
         self.source = source
         self.target = target
         self.transaction = transaction
+        change = .thread(source) ^ .thread(target)
         number = try source.number(in: transaction.db)
         places = try SQLiteStore.placesOfWrites(source, number, transaction.db)
     }
@@ -54,20 +58,34 @@ struct ThreadCopy {
         for place in places { try copyWrites(place) }
         guard let number else { return }
         let copy = try transaction.number(of: target)
-        let checkpoints = try db.cachedStatement(
+        try copyCheckpoints(from: number, to: copy)
+        try copyBlobs(from: number, to: copy)
+    }
+
+    private func copyCheckpoints(from number: Int64, to copy: Int64) throws {
+        let list = try db.cachedStatement(sql: "SELECT checkpoint, encoding, payload FROM checkpoints WHERE thread = ?")
+        let insert = try db.cachedStatement(
             sql: """
                 INSERT INTO checkpoints (
                     thread, checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
                 )
-                SELECT ?, checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, payload
-                FROM checkpoints WHERE thread = ?
+                SELECT ?, checkpoint_ns, checkpoint_id, parent_checkpoint_id, encoding, ?
+                FROM checkpoints WHERE checkpoint = ?
                 """
         )
-        try checkpoints.run {
-            $0.bind(copy)
+        try list.forEachRow {
             $0.bind(number)
+        } _: { row in
+            let checkpoint = row.integer(0)
+            try row.payload(encoding: 1, payload: 2, renamedBy: change).withBytes { payload in
+                try insert.run { parameters in
+                    parameters.bind(copy)
+                    parameters.bind(inPlace: payload)
+                    parameters.bind(checkpoint)
+                }
+            }
+            return true
         }
-        try copyBlobs(from: number, to: copy)
     }
 
     /// A row at a time, because a chain's links name rows; a base always has the smaller number.
@@ -83,17 +101,26 @@ struct ThreadCopy {
         let insert = try db.cachedStatement(
             sql: """
                 INSERT INTO blobs (thread, checkpoint_ns, channel, version, type, position, base, encoding, payload)
-                SELECT ?, checkpoint_ns, channel, version, type, position, ?, encoding, payload
+                SELECT ?, checkpoint_ns, channel, version, type, position, ?, encoding, ?
                 FROM blobs WHERE blob = ?
                 """
         )
+        let find = try db.cachedStatement(sql: "SELECT encoding, payload FROM blobs WHERE blob = ?")
         var copies: [Int64: Int64] = [:]
         for (row, base) in rows {
-            try insert.run { parameters in
-                parameters.bind(copy)
-                // A base that is not there is damage, and stays damage.
-                parameters.bind(base.map { copies[$0] ?? -1 })
-                parameters.bind(row)
+            let payload = try find.firstRow {
+                $0.bind(row)
+            } _: {
+                $0.payload(encoding: 0, payload: 1, renamedBy: change)
+            }
+            try (payload ?? nil).withBytes { payload in
+                try insert.run { parameters in
+                    parameters.bind(copy)
+                    // A base that is not there is damage, and stays damage.
+                    parameters.bind(base.map { copies[$0] ?? -1 })
+                    parameters.bind(inPlace: payload)
+                    parameters.bind(row)
+                }
             }
             copies[row] = db.lastInsertedRowID
         }
@@ -101,18 +128,36 @@ struct ThreadCopy {
 
     private func copyWrites(_ place: (id: Identifier, namespace: Identifier)) throws {
         let key = CheckpointKey(thread: source, namespace: place.namespace, id: place.id)
-        for (table, columns) in [("writes", ", task_id, encoding, payload"), ("awaited_checkpoints", "")] {
-            let statement = try db.cachedStatement(
-                sql: """
-                    INSERT INTO \(table) (checkpoint_id, thread_id, tenant, checkpoint_ns\(columns))
-                    SELECT checkpoint_id, ?5, tenant, checkpoint_ns\(columns) FROM \(table)
-                    WHERE checkpoint_id = ?1 AND thread_id = ?2 AND tenant = ?3 AND checkpoint_ns = ?4
-                    """
-            )
-            try statement.run { parameters in
-                parameters.bind(key)
-                parameters.bind(packed: target.id)
+        let condition = "WHERE checkpoint_id = ?1 AND thread_id = ?2 AND tenant = ?3 AND checkpoint_ns = ?4"
+        let awaited = try db.cachedStatement(
+            sql: """
+                INSERT INTO awaited_checkpoints (checkpoint_id, thread_id, tenant, checkpoint_ns)
+                SELECT checkpoint_id, ?5, tenant, checkpoint_ns FROM awaited_checkpoints \(condition)
+                """
+        )
+        try awaited.run {
+            $0.bind(key)
+            $0.bind(packed: target.id)
+        }
+        let list = try db.cachedStatement(sql: "SELECT write, encoding, payload FROM writes \(condition)")
+        let insert = try db.cachedStatement(
+            sql: """
+                INSERT INTO writes (checkpoint_id, thread_id, tenant, checkpoint_ns, task_id, encoding, payload)
+                SELECT checkpoint_id, ?, tenant, checkpoint_ns, task_id, encoding, ? FROM writes WHERE write = ?
+                """
+        )
+        try list.forEachRow {
+            $0.bind(key)
+        } _: { row in
+            let write = row.integer(0)
+            try row.payload(encoding: 1, payload: 2, renamedBy: change).withBytes { payload in
+                try insert.run { parameters in
+                    parameters.bind(packed: target.id)
+                    parameters.bind(inPlace: payload)
+                    parameters.bind(write)
+                }
             }
+            return true
         }
     }
 }

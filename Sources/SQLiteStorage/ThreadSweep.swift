@@ -38,7 +38,7 @@ struct ThreadSweep: Sendable {
         let settings = try StoredSettings.read(thread, db)
         let stored = try StoredOutline(thread, number, db)
         let plan = try RetentionPlan(
-            policy, of: stored.outline, settings, at: now, isSnapshot: stored.isSnapshot(db))
+            policy, of: stored.outline, settings, at: now, isSnapshot: stored.isSnapshot(of: thread, db))
         self.thread = thread
         self.number = number
         var report = RetentionReport(thread: thread, outcome: .kept, kept: stored.outline.checkpoints.count)
@@ -47,13 +47,13 @@ struct ThreadSweep: Sendable {
             (isWhole, steps, moves) = (false, [], [])
         case .prune(let plan):
             isWhole = false
-            (steps, moves) = try Self.carryOut(plan, stored, db)
+            (steps, moves) = try Self.carryOut(plan, stored, of: thread, db)
             report.outcome = .pruned
             for step in steps { report.removed += step.removed }
             report.kept = plan.keptCount
         case .delete(let plan):
             isWhole = true
-            (steps, moves) = try Self.carryOut(plan, stored, db)
+            (steps, moves) = try Self.carryOut(plan, stored, of: thread, db)
             report = RetentionReport(thread: thread, outcome: .deleted, removed: stored.total)
         }
         self.report = report
@@ -62,6 +62,7 @@ struct ThreadSweep: Sendable {
     private static func carryOut(
         _ plan: PrunePlan,
         _ stored: StoredOutline,
+        of thread: ThreadKey,
         _ db: Database
     ) throws -> (steps: [Step], moves: [BlobMove]) {
         let rows = Dictionary(stored.blobs.map { ($0.key, $0) }) { first, _ in first }
@@ -70,7 +71,7 @@ struct ThreadSweep: Sendable {
         for (number, step) in steps.enumerated() {
             for key in step.blobs { rows[key].map { goneAt[$0.row] = number } }
         }
-        let (moves, damaged) = try BlobMove.all(stored.blobs, goneAt: goneAt, db)
+        let (moves, damaged) = try BlobMove.all(stored.blobs, of: thread, goneAt: goneAt, db)
         return (
             steps.map { step in
                 let blobs = step.blobs.compactMap { rows[$0] }.filter { !damaged.contains($0.channel) }
@@ -115,21 +116,19 @@ struct ThreadSweep: Sendable {
     func delete(_ range: Range<Int>, _ transaction: SQLiteWriter.Transaction) throws -> Bool {
         guard transaction.watched.isUntouched(thread) else { return false }
         let db = transaction.db
-        let cut = try db.cachedStatement(
-            sql: """
-                UPDATE checkpoints SET parent_checkpoint_id = NULL
-                WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?
-                """
-        )
         let checkpoints = try db.cachedStatement(
             sql: "DELETE FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?")
         let blobs = try db.cachedStatement(sql: "DELETE FROM blobs WHERE blob = ? AND thread = ?")
         for step in steps[range] {
             let key = CheckpointKey(thread: thread, namespace: step.place.namespace, id: step.place.id)
-            for orphan in step.orphans { try cut.run { bind(orphan, &$0) } }
+            for orphan in step.orphans { try StoredCheckpoint.cutParent(of: orphan, thread: number, db) }
             try db.delete(from: "writes", at: key)
             try db.delete(from: "awaited_checkpoints", at: key)
-            try checkpoints.run { bind(step.place, &$0) }
+            try checkpoints.run {
+                $0.bind(number)
+                $0.bind(key.namespace)
+                $0.bind(key.id)
+            }
             transaction.checkpoints.forget(key)
             for blob in step.blobs {
                 try blobs.run {
@@ -152,7 +151,7 @@ struct ThreadSweep: Sendable {
             try blob.stored.payload.withBytes { payload in
                 try statement.run { parameters in
                     parameters.bind(blob.base)
-                    parameters.bind(blob.stored.encoding.rawValue)
+                    parameters.bind(blob.stored.code)
                     parameters.bind(inPlace: payload)
                     parameters.bind(blob.row)
                     parameters.bind(number)
@@ -168,12 +167,6 @@ struct ThreadSweep: Sendable {
         try SQLiteStore.deleteThread(thread, transaction)
         return true
     }
-
-    private func bind(_ place: CheckpointPlace, _ parameters: inout Parameters) {
-        parameters.bind(number)
-        parameters.bind(place.namespace)
-        parameters.bind(place.id)
-    }
 }
 
 /// A blob that stays longer than the one it is kept as a difference from: it gets another base, or none.
@@ -183,10 +176,10 @@ struct BlobMove: Sendable {
     /// Links that a chain gets at most in this way.
     private static let longestPath = 24
 
-    let row: Int64
+    let blob: StoredOutline.Blob
     /// Nil when it is kept by itself.
-    let base: Int64?
-    let bytes: Int
+    let base: StoredOutline.Blob?
+    private let thread: ThreadKey
 
     /// What a row becomes.
     struct Made: Sendable {
@@ -198,20 +191,22 @@ struct BlobMove: Sendable {
     /// Those that are needed where rows go at given steps, and the channels of which nothing goes because they are damaged.
     static func all(
         _ blobs: [StoredOutline.Blob],
+        of thread: ThreadKey,
         goneAt: [Int64: Int],
         _ db: Database
     ) throws -> (moves: [BlobMove], damaged: Set<StoredOutline.Channel>) {
         var moves: [BlobMove] = []
         var damaged: Set<StoredOutline.Channel> = []
         for (channel, blobs) in Dictionary(grouping: blobs, by: \.channel) {
-            let (own, readable) = try ofChannel(blobs.sorted { $0.row < $1.row }, goneAt, db)
+            let (own, readable) = try ofChannel(blobs.sorted { $0.row < $1.row }, of: thread, goneAt, db)
             if readable { moves += own } else { damaged.insert(channel) }
         }
-        return (moves.sorted { $0.row < $1.row }, damaged)
+        return (moves.sorted { $0.blob.row < $1.blob.row }, damaged)
     }
 
     private static func ofChannel(
         _ blobs: [StoredOutline.Blob],
+        of thread: ThreadKey,
         _ goneAt: [Int64: Int],
         _ db: Database
     ) throws -> (moves: [BlobMove], isReadable: Bool) {
@@ -220,17 +215,18 @@ struct BlobMove: Sendable {
         var moves: [BlobMove] = []
         var depths: [Int64: Int] = [:]
         for (number, blob) in blobs.enumerated() {
-            var base = blob.base
+            var baseRow = blob.base
             if let old = blob.base, end(old) < end(blob.row) {
                 // Of those that stay as long the nearest has most in common with it.
-                base = blobs[..<number].last { $0.position < blob.position && end($0.row) >= end(blob.row) }?.row
-                if let found = base, depths[found] ?? 0 >= longestPath { base = nil }
-                moves.append(BlobMove(row: blob.row, base: base, bytes: blob.bytes))
+                var base = blobs[..<number].last { $0.position < blob.position && end($0.row) >= end(blob.row) }
+                if let found = base, depths[found.row] ?? 0 >= longestPath { base = nil }
+                moves.append(BlobMove(blob: blob, base: base, thread: thread))
+                baseRow = base?.row
             }
-            depths[blob.row] = base.map { (depths[$0] ?? 0) + 1 } ?? 0
+            depths[blob.row] = baseRow.map { (depths[$0] ?? 0) + 1 } ?? 0
         }
         do {
-            for move in moves { _ = try BlobChain.read(move.row, in: db) }
+            for move in moves { _ = try move.blob.read(of: thread, db) }
             return (moves, true)
         } catch let error as StoreError where error.kind == .corrupt {
             return ([], false)
@@ -239,13 +235,15 @@ struct BlobMove: Sendable {
 
     /// Reads and compresses; changes nothing.
     func make(_ db: Database) throws -> Made {
-        let value = try BlobChain.read(row, in: db).bytes
-        if let base, let value, let baseValue = try BlobChain.read(base, in: db).bytes,
-            let stored = StoredBytes.splice(value, from: baseValue)
+        let value = try blob.read(of: thread, db)
+        let channel = RowName.Channel(thread, blob.key.namespace, blob.key.version.channel)
+        let name = channel.version(blob.key.version.version, type: value.type)
+        if let base, let bytes = value.bytes, let baseBytes = try base.read(of: thread, db).bytes,
+            let stored = StoredBytes.splice(bytes, from: baseBytes, named: name)
         {
-            return Made(row: row, base: base, stored: stored)
+            return Made(row: blob.row, base: base.row, stored: stored)
         }
-        return Made(row: row, base: nil, stored: .alone(value))
+        return Made(row: blob.row, base: nil, stored: .alone(value.bytes, named: name))
     }
 }
 

@@ -140,7 +140,11 @@ enum WalkedTable: String, CaseIterable, Sendable {
                 detail: "checkpoint row \(row): \(detail)"
             )
         }
-        let reason = try StoreError.reasonOfDamage { try readDocuments(ofRow: row, db) }
+        // What belongs to no thread has no whole name to be read under.
+        let reason = try owner.thread.flatMap { thread in
+            let checkpoint = CheckpointKey(thread: thread, namespace: key.identifier(1), id: key.identifier(2))
+            return try StoreError.reasonOfDamage { try readDocuments(of: checkpoint, row, db) }
+        }
         return [owner.loss.map { damage(.orphan, $0) }, reason.map { damage(.checkpoint, $0) }].compactMap(\.self)
     }
 
@@ -156,7 +160,10 @@ enum WalkedTable: String, CaseIterable, Sendable {
                 detail: detail
             )
         }
-        let reason = try StoreError.reasonOfDamage { try readBlob(ofRow: row, db) }
+        let reason = try owner.thread.flatMap { thread in
+            let channel = RowName.Channel(thread, key.identifier(1), key.identifier(2))
+            return try StoreError.reasonOfDamage { try readBlob(of: channel, key[3].version, row, db) }
+        }
         return [owner.loss.map { damage(.orphan, "blob row \(row): \($0)") }, reason.map { damage(.blob, $0) }]
             .compactMap(\.self)
     }
@@ -183,8 +190,12 @@ enum WalkedTable: String, CaseIterable, Sendable {
             found.append(damage(.unplaced, loss))
         }
         var items = 0
-        if let reason = try StoreError.reasonOfDamage({ items = try readWrites(ofRow: key.integer(5), db) }) {
-            found.append(damage(.write, task: key.identifier(4), "write row \(key.integer(5)): \(reason)"))
+        let task = key.identifier(4)
+        let reason = try StoreError.reasonOfDamage {
+            items = try readWrites(of: task, after: checkpoint, row: key.integer(5), db)
+        }
+        if let reason {
+            found.append(damage(.write, task: task, "write row \(key.integer(5)): \(reason)"))
         }
         return (items, found)
     }
@@ -217,15 +228,15 @@ enum WalkedTable: String, CaseIterable, Sendable {
     // MARK: - Reading a row
 
     /// Reads a checkpoint's document and metadata as an agent's call would.
-    private static func readDocuments(ofRow row: Int64, _ db: Database) throws {
+    private static func readDocuments(of key: CheckpointKey, _ row: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "SELECT encoding, payload FROM checkpoints WHERE checkpoint = ?"
+            sql: "SELECT parent_checkpoint_id, encoding, payload FROM checkpoints WHERE checkpoint = ?"
         )
         let isThere: Void? = try statement.firstRow { parameters in
             parameters.bind(row)
         } _: { row in
-            let texts = try StoredCheckpoint.texts(in: row, from: 0)
-            for (name, text) in [("metadata", texts.metadata), ("document", texts.document)] {
+            let checkpoint = try StoredCheckpoint.read(key, in: row, from: 0)
+            for (name, text) in [("metadata", checkpoint.metadata), ("document", checkpoint.document)] {
                 do throws(JSONError) {
                     _ = try text.value
                 } catch {
@@ -238,8 +249,12 @@ enum WalkedTable: String, CaseIterable, Sendable {
 
     /// Reads a blob through its chain, with every checksum there is, and makes sure that the chain stays in its channel:
     /// deleting another thread must not break it.
-    private static func readBlob(ofRow row: Int64, _ db: Database) throws {
-        _ = try BlobChain.read(row, in: db)
+    private static func readBlob(
+        of channel: RowName.Channel,
+        _ version: Identifier,
+        _ row: Int64,
+        _ db: Database
+    ) throws {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT 1 FROM blobs JOIN blobs AS base ON base.blob = blobs.base
@@ -250,15 +265,22 @@ enum WalkedTable: String, CaseIterable, Sendable {
         if try statement.hasRow({ $0.bind(row) }) {
             throw corrupt("blob row \(row): its base belongs to another channel")
         }
+        _ = try BlobChain.read(row, of: channel, version, in: db)
     }
 
     /// Reads the writes in a row and counts them.
-    private static func readWrites(ofRow row: Int64, _ db: Database) throws -> Int {
-        let statement = try db.cachedStatement(sql: "SELECT encoding, payload, task_id FROM writes WHERE write = ?")
+    private static func readWrites(
+        of task: Identifier,
+        after checkpoint: CheckpointKey,
+        row: Int64,
+        _ db: Database
+    ) throws -> Int {
+        let statement = try db.cachedStatement(sql: "SELECT encoding, payload FROM writes WHERE write = ?")
         let count = try statement.firstRow { parameters in
             parameters.bind(row)
         } _: { row in
-            try StoredWrites.decoded(row.stored(encoding: 0, payload: 1).value(), task: row.packed(2)).count
+            let stored = try row.stored(encoding: 0, payload: 1)
+            return try StoredWrites.decoded(stored.value(named: .writes(of: task, after: checkpoint)), task: task).count
         }
         guard let count else { throw corrupt("it is missing") }
         return count

@@ -93,9 +93,9 @@ struct VerifyTests {
 
     /// A value that is sound, whatever it means.
     private static func kept(_ value: [UInt8]) -> String {
-        let stored = StoredBytes.alone(value)
+        let stored = StoredBytes.alone(value, named: nil)
         let payload = (stored.payload ?? []).map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
-        return "encoding = \(stored.encoding.rawValue), payload = x'\(payload)'"
+        return "encoding = \(stored.code), payload = x'\(payload)'"
     }
 
     /// Flips a bit in the middle of the payload.
@@ -103,18 +103,63 @@ struct VerifyTests {
         CAST(substr(payload, 1, length(payload) / 2) AS BLOB) || char(1) || substr(payload, length(payload) / 2 + 2)
         """
 
+    private static let spoilt = "its bytes or its name are damaged"
+
+    /// Names that are sound by themselves, and not those that the values were stored under.
+    static let names = [
+        Case(
+            "another parent",
+            "UPDATE checkpoints SET parent_checkpoint_id = 'c1' WHERE checkpoint_id = 'c3' AND \(t1)",
+            [#"checkpoint of thread "t1", checkpoint "c3": checkpoint row 3: \#(spoilt)"#]
+        ),
+        Case(
+            "another checkpoint",
+            "UPDATE checkpoints SET checkpoint_id = 'c9' WHERE checkpoint_id = 'c3' AND \(t1)",
+            [#"checkpoint of thread "t1", checkpoint "c9": checkpoint row 3: \#(spoilt)"#]
+        ),
+        Case(
+            "another type",
+            "UPDATE blobs SET type = 'json' WHERE version = '8' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "8": blob row 8: \#(spoilt)"#]
+        ),
+        Case(
+            "another version",
+            "UPDATE blobs SET version = '9' WHERE version = '8' AND \(t1)",
+            [#"blob of thread "t1", channel "messages", version "9": blob row 8: \#(spoilt)"#]
+        ),
+        Case(
+            "another task",
+            "UPDATE writes SET task_id = 'tasl' WHERE tenant = '' AND thread_id = 't1' AND checkpoint_id = 'c1'",
+            [#"write of thread "t1", namespace "sub", checkpoint "c1", task "tasl": write row 1: \#(spoilt)"#]
+        ),
+        Case(
+            "another thread",
+            "UPDATE threads SET thread = 99 WHERE thread_id = 't2'; UPDATE threads SET thread = 2 WHERE tenant = 'acme';"
+                + "UPDATE threads SET thread = 3 WHERE thread = 99",
+            // All that each of them has: versions are read through the first one.
+            [("tenant \"acme\", thread \"t1\"", 8), ("thread \"t2\"", 16)].flatMap { thread, row in
+                (1...8).map { "checkpoint of \(thread), checkpoint \"c\($0)\": checkpoint row \(row + $0): \(spoilt)" }
+            }
+                + [("tenant \"acme\", thread \"t1\"", 9), ("thread \"t2\"", 17)].flatMap { thread, row in
+                    (1...8).map {
+                        "blob of \(thread), channel \"messages\", version \"\($0)\": blob row \(row): \(spoilt)"
+                    }
+                }
+        ),
+    ]
+
     static let cases = [
         Case(
             "a payload with another byte, in the last version",
             "UPDATE blobs SET payload = CAST(\(flipped) AS BLOB) WHERE version = '8' AND \(t1)",
-            [#"blob of thread "t1", channel "messages", version "8": blob row 8: its bytes are damaged"#]
+            [#"blob of thread "t1", channel "messages", version "8": blob row 8: its bytes or its name are damaged"#]
         ),
         Case(
             "a payload with another byte, which others are read through",
             "UPDATE blobs SET payload = CAST(\(flipped) AS BLOB) WHERE version = '5' AND \(acme)",
             (5...8).map {
                 #"blob of tenant "acme", thread "t1", channel "messages", version "\#($0)": "#
-                    + "blob row 21: its bytes are damaged"
+                    + "blob row 21: its bytes or its name are damaged"
             }
         ),
         Case(
@@ -126,6 +171,10 @@ struct VerifyTests {
             "a base in another thread",
             "UPDATE blobs SET base = 9 WHERE version = '2' AND \(t1)",
             [#"blob of thread "t1", channel "messages", version "2": blob row 2: its base belongs to another channel"#]
+                // What is read through it.
+                + (3...4).map {
+                    #"blob of thread "t1", channel "messages", version "\#($0)": blob row 9: \#(spoilt)"#
+                }
         ),
         Case(
             "an encoding that does not exist",
@@ -135,7 +184,7 @@ struct VerifyTests {
         Case(
             "a document that is cut",
             "UPDATE checkpoints SET payload = substr(payload, 1, 9) WHERE checkpoint_id = 'c3' AND \(acme)",
-            [#"checkpoint of tenant "acme", thread "t1", checkpoint "c3": checkpoint row 19: its bytes are damaged"#]
+            [#"checkpoint of tenant "acme", thread "t1", checkpoint "c3": checkpoint row 19: \#(spoilt)"#]
         ),
         Case(
             "metadata that is empty",
@@ -176,7 +225,7 @@ struct VerifyTests {
         ),
     ]
 
-    @Test("damage is named with its thread, and no other thread is", arguments: cases)
+    @Test("damage is named with its thread, and no other thread is", arguments: cases + names)
     func named(_ damaged: Case) async throws {
         try await withFile { path in
             try await change(path, damaged.sql)

@@ -103,7 +103,9 @@ extension SQLiteStore: DirectStore {
         if db.changesCount == 0 { try replace(checkpoint, stored, thread: thread, in: db) }
     }
 
-    /// The same for a checkpoint that was stored with another parent.
+    /// The same for a checkpoint that was stored with another parent, which it keeps.
+    ///
+    /// What is damaged there is replaced with all of its names: a parent that may be wrong must not become right.
     private static func replace(
         _ checkpoint: Checkpoint,
         _ stored: StoredBytes,
@@ -116,14 +118,24 @@ extension SQLiteStore: DirectStore {
             parameters.bind(checkpoint.key.namespace)
             parameters.bind(checkpoint.key.id)
         }
-        let find = try db.cachedStatement(sql: "SELECT parent_checkpoint_id FROM checkpoints \(place)")
-        guard let first = try find.firstRow(bind, { $0.optionalPacked(0) }) else {
+        let find = try db.cachedStatement(
+            sql: "SELECT parent_checkpoint_id, encoding, payload FROM checkpoints \(place)")
+        let found = try find.firstRow(bind) { row in
+            do {
+                return try StoredCheckpoint.read(checkpoint.key, in: row, from: 0).parentID
+            } catch let error as StoreError where error.kind == .corrupt {
+                return checkpoint.parentID
+            }
+        }
+        guard let parent = found else {
             throw StoreError(.unexpected, during: "put a checkpoint", detail: "it has a row and is not found")
         }
-        let stored = stored.renamed(by: .parent(checkpoint.parentID) ^ .parent(first))
-        let update = try db.cachedStatement(sql: "UPDATE checkpoints SET encoding = ?, payload = ? \(place)")
+        let stored = stored.renamed(by: .parent(checkpoint.parentID) ^ .parent(parent))
+        let update = try db.cachedStatement(
+            sql: "UPDATE checkpoints SET parent_checkpoint_id = ?, encoding = ?, payload = ? \(place)")
         try stored.payload.withBytes { payload in
             try update.run { parameters in
+                parameters.bind(packed: parent)
                 parameters.bind(stored.code)
                 parameters.bind(inPlace: payload)
                 bind(&parameters)

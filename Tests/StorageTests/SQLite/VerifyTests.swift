@@ -237,6 +237,23 @@ struct VerifyTests {
         }
     }
 
+    @Test("a checkpoint with a damaged parent is not read, and whole once it is put again")
+    func putAgain() async throws {
+        try await withFile { path in
+            try await change(path, "UPDATE checkpoints SET parent_checkpoint_id = 'c1' WHERE checkpoint_id = 'c3'")
+            let store = try SQLiteStore(path: path)
+            let key = CheckpointKey.sample("c3", thread: ThreadKey("t1"))
+            await #expect(throws: StoreError.self) { try await store.tuple(in: key.thread, namespace: "", id: "c3") }
+            for parent in ["c2", "c4"] as [Identifier] {
+                try await store.put(.sample(key, parent: parent), blobs: [])
+                let found = try await store.tuple(in: key.thread, namespace: "", id: "c3")
+                #expect(found?.checkpoint == .sample(key, parent: "c2"))
+            }
+            #expect(try await store.verify().count == 2, "those of the other threads")
+            await store.close()
+        }
+    }
+
     @Test("all damages at once are all named")
     func together() async throws {
         try await withFile { path in

@@ -64,6 +64,8 @@ final class ChangeListener: Sendable {
         var retryAt = ContinuousClock.now
         var announceAt = ContinuousClock.now
         while !state.withLock({ $0.isClosed }) {
+            // What came while a statement ran lies in libpq, and the socket does not tell of it.
+            var mayHaveMore = false
             do throws(PostgresFailure) {
                 if session == nil, !state.withLock({ $0.isPooled }), ContinuousClock.now >= retryAt {
                     session = try connect()
@@ -75,7 +77,8 @@ final class ChangeListener: Sendable {
                     // Taken before the list of all: who begins from here on is announced the next time round.
                     let begun = takeAnnounced()
                     let threads = isDue ? following.feed.threads : begun
-                    if isDue || !threads.isEmpty { try session.announce(threads, from: following.server) }
+                    mayHaveMore = isDue || !threads.isEmpty
+                    if mayHaveMore { try session.announce(threads, from: following.server) }
                     if isDue { announceAt = .now + Self.announcing }
                 }
             } catch {
@@ -88,7 +91,7 @@ final class ChangeListener: Sendable {
             look()
             let times = [session == nil ? (state.withLock { $0.isPooled } ? nil : retryAt) : announceAt, lookAt]
             let next = times.compactMap { $0 }.min()
-            pipe.wait(for: session?.descriptor, upTo: next.map { $0 - .now })
+            pipe.wait(for: session?.descriptor, upTo: mayHaveMore ? .zero : next.map { $0 - .now })
         }
     }
 

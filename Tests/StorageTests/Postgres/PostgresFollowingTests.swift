@@ -94,6 +94,39 @@ struct PostgresFollowingTests {
         }
     }
 
+    @Test("what is notified while a server answers another's greeting is told at once")
+    func whileAnnouncing() async throws {
+        try await withTwoStores { here, _, name in
+            let told = Told()
+            let follower = try await here.follow(ThreadKey("t"), told.receive)
+            let listening = "query LIKE '%milepost_follow_%' AND application_name = '\(name)'"
+            let count = "SELECT pid FROM pg_stat_activity WHERE \(listening)"
+            #expect(try await wait(.seconds(5)) { try PostgresServer.execute(count).count == 2 }, "both stores'")
+            let target = try PostgresServer.schema(named: name)
+            let number = "(SELECT relnamespace FROM pg_class WHERE oid = to_regclass('checkpoints'))"
+            for round in 1...100 {
+                // The first of the two has it announce what it follows, which takes about as long as the second takes to come.
+                try PostgresServer.execute(
+                    """
+                    BEGIN;
+                    SELECT pg_notify('milepost_follow_' || \(number), '{"server":"x","hello":true}');
+                    COMMIT;
+                    SELECT pg_sleep(\(Double(round % 10) / 10_000));
+                    BEGIN;
+                    SELECT pg_notify('milepost_events_' || \(number), '{"server":"x","thread":"t","effect":"pruned"}');
+                    COMMIT
+                    """,
+                    on: target
+                )
+                guard try await wait(.seconds(1), until: { told.all.count == round }) else {
+                    Issue.record("round \(round): not told within a second")
+                    break
+                }
+            }
+            follower.end()
+        }
+    }
+
     @Test("nobody is notified of what nobody follows")
     func quiet() async throws {
         try await withTwoStores { here, there, name in

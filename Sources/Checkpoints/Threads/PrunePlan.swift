@@ -3,7 +3,8 @@
 /// What stays: the newest checkpoints of every namespace, those whose interrupt waits for an answer with the checkpoints of
 /// the graphs around them, those from which branches part, pinned ones, and those that cannot be read. And for each of them whatever
 /// its state is made from: the ancestors back to where a channel that keeps its writes has a value, the parent that
-/// has its sends, its blobs, its writes.
+/// has its sends, its blobs, its writes. And of an interrupt that was answered, one checkpoint that the graph went on to: without
+/// any it would look as if somebody waited.
 ///
 /// What nobody refers to goes with what it belonged to, as do all namespaces of a subgraph's call whose caller goes.
 /// Writes whose checkpoint has not come stay, and so do blobs that no checkpoint ever named.
@@ -50,7 +51,7 @@ package struct PrunePlan: Sendable {
         closure.keepWaiting()
         closure.keepForkBases()
         closure.keep { pins.contains($0.place) }
-        try closure.keepWhatOthersNeed(isSnapshot)
+        repeat { try closure.keepWhatOthersNeed(isSnapshot) } while closure.keepAnswers()
         droppedNamespaces = closure.dropFinishedCalls(except: pins)
         fill(closure)
         orphaned = orphans(of: outline)
@@ -192,6 +193,18 @@ private struct KeptCheckpoints {
                 if let outer = lineage.indexes[place] { keep(outer) }
             }
         }
+    }
+
+    /// The newest of the checkpoints that followed an answered interrupt, where none of them is kept; whether there was any.
+    mutating func keepAnswers() -> Bool {
+        for index in kept where lineage.hasWrite(to: .interruptChannel, at: index) && !lineage.isWaiting(index) {
+            let steps = lineage.children[index].filter(lineage.isStep)
+            guard !steps.contains(where: kept.contains) else { continue }
+            if let newest = steps.max(by: { lineage.checkpoint($0).place < lineage.checkpoint($1).place }) {
+                keep(newest)
+            }
+        }
+        return !pending.isEmpty
     }
 
     mutating func keepForkBases() {

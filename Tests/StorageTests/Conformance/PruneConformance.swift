@@ -128,6 +128,22 @@ struct PruneConformance {
     }
 
     @Test(
+        "where branches part after an answer, the newest branch keeps its first step, and no answer looks as if it was awaited",
+        arguments: Backend.allCases)
+    func answeredFork(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            for (id, parent) in [("c1", nil), ("c2", "c1"), ("c3", "c1"), ("c4", "c3"), ("c5", "c4")] {
+                try await put(Identifier(id), after: parent.map { Identifier($0) }, in: store)
+            }
+            for channel in ["__interrupt__", "__resume__"] as [Identifier] { try await write("c1", channel, in: store) }
+            _ = try await store.prune(Self.thread, .keepLatest(1), isDryRun: false)
+            #expect(try await ids(store) == ["c5", "c3", "c1"])
+            _ = try await store.prune(Self.thread, .keepLatest(1), isDryRun: false)
+            #expect(try await ids(store) == ["c5"], "nothing parts there any more")
+        }
+    }
+
+    @Test(
         "a finished call of a subgraph goes with its caller; one whose caller is not there stays",
         arguments: Backend.allCases)
     func calls(_ backend: Backend) async throws {

@@ -28,7 +28,7 @@ struct Pruning {
     func run(
         _ plan: (ThreadOutline, PrunePlan.IsSnapshot) throws(StoreError) -> PrunePlan
     ) throws -> (removed: RowCounts, kept: Int) {
-        let plan = try plan(stored.outline, stored.isSnapshot(of: thread, db))
+        let plan = try plan(stored.outline, stored.isSnapshot(db))
         var removed = RowCounts()
         for place in plan.deleted {
             try delete(place)
@@ -48,11 +48,7 @@ struct Pruning {
         let statement = try db.cachedStatement(
             sql: "DELETE FROM checkpoints WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
-        try statement.run {
-            $0.bind(number)
-            $0.bind(place.namespace)
-            $0.bind(place.id)
-        }
+        try statement.run { $0.bind(number, place.namespace, place.id) }
     }
 
     private func deleteBlobs(_ plan: PrunePlan) throws -> RowCounts {
@@ -82,7 +78,7 @@ struct Pruning {
 
     private func areReadable(_ blobs: [StoredOutline.Blob]) throws -> Bool {
         do {
-            for blob in blobs { _ = try blob.read(of: thread, db) }
+            for blob in blobs { _ = try blob.read(db) }
             return true
         } catch let error as StoreError where error.kind == .corrupt {
             return false
@@ -99,7 +95,7 @@ struct Pruning {
         )
         var bytes = 0
         for blob in blobs.sorted(by: { $0.key.version.version < $1.key.version.version }) {
-            let value = try blob.read(of: thread, db)
+            let value = try blob.read(db)
             let version = blob.key.version
             let copy = ChannelBlob(
                 channel: version.channel, version: version.version, type: value.type, bytes: value.bytes)

@@ -92,9 +92,7 @@ extension SQLiteStore: DirectStore {
                 """
         )
         func bind(_ payload: UnsafeRawBufferPointer?, _ parameters: inout Parameters) {
-            parameters.bind(thread)
-            parameters.bind(checkpoint.key.namespace)
-            parameters.bind(checkpoint.key.id)
+            parameters.bind(thread, checkpoint.key.namespace, checkpoint.key.id)
             parameters.bind(packed: checkpoint.parentID)
             parameters.bind(stored.code)
             parameters.bind(inPlace: payload)
@@ -113,14 +111,11 @@ extension SQLiteStore: DirectStore {
         in db: Database
     ) throws {
         let place = "WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
-        func bind(_ parameters: inout Parameters) {
-            parameters.bind(thread)
-            parameters.bind(checkpoint.key.namespace)
-            parameters.bind(checkpoint.key.id)
-        }
         let find = try db.cachedStatement(
             sql: "SELECT parent_checkpoint_id, encoding, payload FROM checkpoints \(place)")
-        let found = try find.firstRow(bind) { row in
+        let found = try find.firstRow {
+            $0.bind(thread, checkpoint.key.namespace, checkpoint.key.id)
+        } _: { row in
             do {
                 return try StoredCheckpoint.read(checkpoint.key, in: row, from: 0).parentID
             } catch let error as StoreError where error.kind == .corrupt {
@@ -138,7 +133,7 @@ extension SQLiteStore: DirectStore {
                 parameters.bind(packed: parent)
                 parameters.bind(stored.code)
                 parameters.bind(inPlace: payload)
-                bind(&parameters)
+                parameters.bind(thread, checkpoint.key.namespace, checkpoint.key.id)
             }
         }
     }

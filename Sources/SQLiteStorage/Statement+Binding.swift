@@ -92,6 +92,13 @@ struct Parameters: ~Copyable {
         bind(checkpoint.namespace)
     }
 
+    /// Three parameters, by which a row of `checkpoints` is found: its thread's number, its namespace and its id.
+    mutating func bind(_ number: Int64, _ namespace: Identifier, _ id: Identifier) {
+        bind(number)
+        bind(namespace)
+        bind(id)
+    }
+
     /// Binds the bytes where they lie: they must stay there until the statement has run.
     mutating func bind(inPlace bytes: UnsafeRawBufferPointer?) {
         index += 1

@@ -25,14 +25,11 @@ enum StoredCheckpoint {
     /// Makes a checkpoint one that has no parent; nothing happens when it is not there.
     static func cutParent(of place: CheckpointPlace, thread number: Int64, _ db: Database) throws {
         let condition = "WHERE thread = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
-        func bind(_ parameters: inout Parameters) {
-            parameters.bind(number)
-            parameters.bind(place.namespace)
-            parameters.bind(place.id)
-        }
         let find = try db.cachedStatement(
             sql: "SELECT parent_checkpoint_id, encoding, payload FROM checkpoints \(condition)")
-        let payload = try find.firstRow(bind) { row in
+        let payload = try find.firstRow {
+            $0.bind(number, place.namespace, place.id)
+        } _: { row in
             row.payload(encoding: 1, payload: 2, renamedBy: .parent(row.optionalPacked(0)))
         }
         guard let payload else { return }
@@ -41,7 +38,7 @@ enum StoredCheckpoint {
         try payload.withBytes { payload in
             try cut.run { parameters in
                 parameters.bind(inPlace: payload)
-                bind(&parameters)
+                parameters.bind(number, place.namespace, place.id)
             }
         }
     }

@@ -4,6 +4,7 @@ import GRDB
 /// What pruning must know of a thread's rows.
 struct StoredOutline {
     struct Blob {
+        let thread: ThreadKey
         let key: ThreadOutline.BlobKey
         let row: Int64
         let position: Int64
@@ -11,10 +12,11 @@ struct StoredOutline {
         /// Of the payload.
         let bytes: Int
 
+        var channelName: RowName.Channel { RowName.Channel(thread, key.namespace, key.version.channel) }
+
         /// What it holds: see `BlobChain.read`.
-        func read(of thread: ThreadKey, _ db: Database) throws -> RecentBlobs.Blob {
-            let channel = RowName.Channel(thread, key.namespace, key.version.channel)
-            return try BlobChain.read(row, of: channel, key.version.version, in: db)
+        func read(_ db: Database) throws -> RecentBlobs.Blob {
+            try BlobChain.read(row, of: channelName, key.version.version, in: db)
         }
     }
 
@@ -25,18 +27,18 @@ struct StoredOutline {
 
     /// Holds the keys of the thread's rows, and a document at a time.
     init(_ thread: ThreadKey, _ number: Int64?, _ db: Database) throws {
-        if let number { try readBlobs(number, db) }
+        if let number { try readBlobs(thread, number, db) }
         let unreadable = try readWrites(thread, number, db)
         if let number { try readCheckpoints(thread, number, unreadable, db) }
     }
 
     /// Whether a blob is the whole value of a channel that otherwise keeps its writes: see `PrunePlan`.
-    func isSnapshot(of thread: ThreadKey, _ db: Database) -> PrunePlan.IsSnapshot {
+    func isSnapshot(_ db: Database) -> PrunePlan.IsSnapshot {
         let rows = Dictionary(blobs.map { ($0.key, $0) }) { first, _ in first }
         return { key throws(StoreError) in
             guard let row = rows[key] else { return false }
             do {
-                let blob = try row.read(of: thread, db)
+                let blob = try row.read(db)
                 return ChannelBlob.isDeltaSnapshot(type: blob.type, start: blob.bytes ?? [])
             } catch {
                 let error = StoreError(error, during: "look at a thread")
@@ -53,7 +55,7 @@ struct StoredOutline {
         return total
     }
 
-    private mutating func readBlobs(_ number: Int64, _ db: Database) throws {
+    private mutating func readBlobs(_ thread: ThreadKey, _ number: Int64, _ db: Database) throws {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT blob, checkpoint_ns, channel, version, base, length(payload), type, position, encoding
@@ -68,6 +70,7 @@ struct StoredOutline {
             let bytes = row.optionalInteger(5)
             blobs.append(
                 Blob(
+                    thread: thread,
                     key: key,
                     row: row.integer(0),
                     position: row.integer(7),

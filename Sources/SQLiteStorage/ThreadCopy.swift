@@ -73,15 +73,24 @@ struct ThreadCopy {
                 FROM checkpoints WHERE checkpoint = ?
                 """
         )
-        try list.forEachRow {
-            $0.bind(number)
-        } _: { row in
-            let checkpoint = row.integer(0)
+        try copyRows(list, { $0.bind(number) }, insert) { $0.bind(copy) }
+    }
+
+    /// Each row of a list (its number, encoding and payload) under the new name: `insert` takes what names the target, the
+    /// payload and the number.
+    private func copyRows(
+        _ list: Statement,
+        _ bindSource: (inout Parameters) -> Void,
+        _ insert: Statement,
+        _ bindTarget: (inout Parameters) -> Void
+    ) throws {
+        try list.forEachRow(bindSource) { row in
+            let number = row.integer(0)
             try row.payload(encoding: 1, payload: 2, renamedBy: change).withBytes { payload in
                 try insert.run { parameters in
-                    parameters.bind(copy)
+                    bindTarget(&parameters)
                     parameters.bind(inPlace: payload)
-                    parameters.bind(checkpoint)
+                    parameters.bind(number)
                 }
             }
             return true
@@ -146,18 +155,6 @@ struct ThreadCopy {
                 SELECT checkpoint_id, ?, tenant, checkpoint_ns, task_id, encoding, ? FROM writes WHERE write = ?
                 """
         )
-        try list.forEachRow {
-            $0.bind(key)
-        } _: { row in
-            let write = row.integer(0)
-            try row.payload(encoding: 1, payload: 2, renamedBy: change).withBytes { payload in
-                try insert.run { parameters in
-                    parameters.bind(packed: target.id)
-                    parameters.bind(inPlace: payload)
-                    parameters.bind(write)
-                }
-            }
-            return true
-        }
+        try copyRows(list, { $0.bind(key) }, insert) { $0.bind(packed: target.id) }
     }
 }

@@ -38,7 +38,7 @@ struct ThreadSweep: Sendable {
         let settings = try StoredSettings.read(thread, db)
         let stored = try StoredOutline(thread, number, db)
         let plan = try RetentionPlan(
-            policy, of: stored.outline, settings, at: now, isSnapshot: stored.isSnapshot(of: thread, db))
+            policy, of: stored.outline, settings, at: now, isSnapshot: stored.isSnapshot(db))
         self.thread = thread
         self.number = number
         var report = RetentionReport(thread: thread, outcome: .kept, kept: stored.outline.checkpoints.count)
@@ -47,13 +47,13 @@ struct ThreadSweep: Sendable {
             (isWhole, steps, moves) = (false, [], [])
         case .prune(let plan):
             isWhole = false
-            (steps, moves) = try Self.carryOut(plan, stored, of: thread, db)
+            (steps, moves) = try Self.carryOut(plan, stored, db)
             report.outcome = .pruned
             for step in steps { report.removed += step.removed }
             report.kept = plan.keptCount
         case .delete(let plan):
             isWhole = true
-            (steps, moves) = try Self.carryOut(plan, stored, of: thread, db)
+            (steps, moves) = try Self.carryOut(plan, stored, db)
             report = RetentionReport(thread: thread, outcome: .deleted, removed: stored.total)
         }
         self.report = report
@@ -62,7 +62,6 @@ struct ThreadSweep: Sendable {
     private static func carryOut(
         _ plan: PrunePlan,
         _ stored: StoredOutline,
-        of thread: ThreadKey,
         _ db: Database
     ) throws -> (steps: [Step], moves: [BlobMove]) {
         let rows = Dictionary(stored.blobs.map { ($0.key, $0) }) { first, _ in first }
@@ -71,7 +70,7 @@ struct ThreadSweep: Sendable {
         for (number, step) in steps.enumerated() {
             for key in step.blobs { rows[key].map { goneAt[$0.row] = number } }
         }
-        let (moves, damaged) = try BlobMove.all(stored.blobs, of: thread, goneAt: goneAt, db)
+        let (moves, damaged) = try BlobMove.all(stored.blobs, goneAt: goneAt, db)
         return (
             steps.map { step in
                 let blobs = step.blobs.compactMap { rows[$0] }.filter { !damaged.contains($0.channel) }
@@ -124,11 +123,7 @@ struct ThreadSweep: Sendable {
             for orphan in step.orphans { try StoredCheckpoint.cutParent(of: orphan, thread: number, db) }
             try db.delete(from: "writes", at: key)
             try db.delete(from: "awaited_checkpoints", at: key)
-            try checkpoints.run {
-                $0.bind(number)
-                $0.bind(key.namespace)
-                $0.bind(key.id)
-            }
+            try checkpoints.run { $0.bind(number, key.namespace, key.id) }
             transaction.checkpoints.forget(key)
             for blob in step.blobs {
                 try blobs.run {
@@ -179,7 +174,6 @@ struct BlobMove: Sendable {
     let blob: StoredOutline.Blob
     /// Nil when it is kept by itself.
     let base: StoredOutline.Blob?
-    private let thread: ThreadKey
 
     /// What a row becomes.
     struct Made: Sendable {
@@ -191,14 +185,13 @@ struct BlobMove: Sendable {
     /// Those that are needed where rows go at given steps, and the channels of which nothing goes because they are damaged.
     static func all(
         _ blobs: [StoredOutline.Blob],
-        of thread: ThreadKey,
         goneAt: [Int64: Int],
         _ db: Database
     ) throws -> (moves: [BlobMove], damaged: Set<StoredOutline.Channel>) {
         var moves: [BlobMove] = []
         var damaged: Set<StoredOutline.Channel> = []
         for (channel, blobs) in Dictionary(grouping: blobs, by: \.channel) {
-            let (own, readable) = try ofChannel(blobs.sorted { $0.row < $1.row }, of: thread, goneAt, db)
+            let (own, readable) = try ofChannel(blobs.sorted { $0.row < $1.row }, goneAt, db)
             if readable { moves += own } else { damaged.insert(channel) }
         }
         return (moves.sorted { $0.blob.row < $1.blob.row }, damaged)
@@ -206,7 +199,6 @@ struct BlobMove: Sendable {
 
     private static func ofChannel(
         _ blobs: [StoredOutline.Blob],
-        of thread: ThreadKey,
         _ goneAt: [Int64: Int],
         _ db: Database
     ) throws -> (moves: [BlobMove], isReadable: Bool) {
@@ -220,13 +212,13 @@ struct BlobMove: Sendable {
                 // Of those that stay as long the nearest has most in common with it.
                 var base = blobs[..<number].last { $0.position < blob.position && end($0.row) >= end(blob.row) }
                 if let found = base, depths[found.row] ?? 0 >= longestPath { base = nil }
-                moves.append(BlobMove(blob: blob, base: base, thread: thread))
+                moves.append(BlobMove(blob: blob, base: base))
                 baseRow = base?.row
             }
             depths[blob.row] = baseRow.map { (depths[$0] ?? 0) + 1 } ?? 0
         }
         do {
-            for move in moves { _ = try move.blob.read(of: thread, db) }
+            for move in moves { _ = try move.blob.read(db) }
             return (moves, true)
         } catch let error as StoreError where error.kind == .corrupt {
             return ([], false)
@@ -235,10 +227,9 @@ struct BlobMove: Sendable {
 
     /// Reads and compresses; changes nothing.
     func make(_ db: Database) throws -> Made {
-        let value = try blob.read(of: thread, db)
-        let channel = RowName.Channel(thread, blob.key.namespace, blob.key.version.channel)
-        let name = channel.version(blob.key.version.version, type: value.type)
-        if let base, let bytes = value.bytes, let baseBytes = try base.read(of: thread, db).bytes,
+        let value = try blob.read(db)
+        let name = blob.channelName.version(blob.key.version.version, type: value.type)
+        if let base, let bytes = value.bytes, let baseBytes = try base.read(db).bytes,
             let stored = StoredBytes.splice(bytes, from: baseBytes, named: name)
         {
             return Made(row: blob.row, base: base.row, stored: stored)

@@ -10,11 +10,14 @@ import time
 import pytest
 
 import load
+from preloaded import Preloaded
 from server import binary_path, clean_environment
 from test_startup import milepost
 from test_verify import put
 
 LIMIT = 60
+# Nanoseconds for a kibibyte: two seconds and more for `large`, and so never done before a signal comes.
+SLOW = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,14 @@ def large(tmp_path_factory):
     client.close()
     server.stop()
     return directory / "a.db"
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """The environment of a program whose disk is slow to read."""
+    disk = Preloaded("slow_reads", tmp_path_factory.mktemp("slow"))
+    disk.write(SLOW)
+    return disk.environment
 
 
 def on_terminal(*arguments, signal_at=None, **environment):
@@ -68,44 +79,44 @@ def test_no_bar_elsewhere(large):
     assert ended.returncode == 0 and "\r" not in ended.stderr and "\x1b" not in ended.stderr
 
 
-def test_interrupted_backup(large, tmp_path):
+def test_interrupted_backup(large, tmp_path, slow):
     copy = tmp_path / "copy.db"
-    code, text = on_terminal("backup", "--store", f"sqlite:{large}", copy, signal_at=b" %  ")
+    code, text = on_terminal("backup", "--store", f"sqlite:{large}", copy, signal_at=b" %  ", **slow)
     assert code == -signal.SIGINT and "interrupted: there is no" in text
     assert list(tmp_path.iterdir()) == []
 
 
-def test_interrupted_restore(large, tmp_path):
+def test_interrupted_restore(large, tmp_path, slow):
     copy, target = tmp_path / "copy.db", tmp_path / "b.db"
     assert milepost("backup", "--store", f"sqlite:{large}", copy).returncode == 0
-    code, text = on_terminal("restore", "--store", f"sqlite:{target}", copy, signal_at=b" %  ")
+    code, text = on_terminal("restore", "--store", f"sqlite:{target}", copy, signal_at=b" %  ", **slow)
     assert code == -signal.SIGINT and "the store is as it was" in text
     assert not target.exists() and list(tmp_path.glob("*.restoring*")) == []
 
 
-def test_interrupted_verify(large):
+def test_interrupted_verify(large, slow):
     content = large.read_bytes()
-    code, text = on_terminal("verify", "--store", f"sqlite:{large}", signal_at=b"checking")
+    code, text = on_terminal("verify", "--store", f"sqlite:{large}", signal_at=b"checking", **slow)
     assert code == -signal.SIGINT and "nothing was changed" in text
     assert large.read_bytes() == content
 
 
-def test_interrupted_export_and_import(large, tmp_path):
+def test_interrupted_export_and_import(large, tmp_path, slow):
     """Both go on where they were, when they are run again."""
     file, target = tmp_path / "a.jsonl.zst", tmp_path / "b.db"
     export = ("export", "--store", f"sqlite:{large}", "--output", file)
-    code, text = on_terminal(*export, signal_at=b" %  ")
+    code, text = on_terminal(*export, signal_at=b" %  ", **slow)
     assert code == -signal.SIGINT and "▕" in text and "run the same command again" in text
     again = milepost(*export)
     assert again.returncode == 0 and "exported 120 threads" in again.stderr, again.stderr
     taking = ("import", "--store", f"sqlite:{target}", "--input", file)
-    code, text = on_terminal(*taking, signal_at=b" %  ")
+    code, text = on_terminal(*taking, signal_at=b" %  ", **slow)
     assert code == -signal.SIGINT and "▕" in text
     assert milepost(*taking).returncode == 0
     assert milepost("verify", "--store", f"sqlite:{target}").stdout.startswith("checked 120 checkpoints")
 
 
-def test_interrupted_prune(start_server, sqlite_store):
+def test_interrupted_prune(start_server, sqlite_store, slow):
     """Between two portions: every thread has its newest checkpoint, and the rest goes with the next run."""
     server = start_server(sqlite_store)
     client = load.Client(server.port)
@@ -115,7 +126,7 @@ def test_interrupted_prune(start_server, sqlite_store):
     client.close()
     server.stop()
     prune = ("prune", "--store", sqlite_store, "--keep-last", "1", "--apply")
-    code, text = on_terminal(*prune, signal_at=b" %  ")
+    code, text = on_terminal(*prune, signal_at=b" %  ", **slow)
     assert code == -signal.SIGINT and "▕" in text
     checked = milepost("verify", "--store", sqlite_store)
     assert checked.returncode == 0, checked.stdout

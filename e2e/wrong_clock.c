@@ -1,42 +1,23 @@
-// A wall clock that is wrong by as many seconds as the file WRONG_CLOCK says, for a program that loads this first.
+// A wall clock that is wrong by its number of seconds, for a program that loads this first.
 //
-// The file holds one 64-bit integer and is mapped: who writes it moves the clock of all processes that use it, at once.
 // Clocks that nobody can set (CLOCK_MONOTONIC, CLOCK_BOOTTIME, of processes) stay right, and so do waits until a time of
 // the wall clock, which the kernel counts by its own.
 
-#define _GNU_SOURCE
-#include <fcntl.h>
+#include "preloaded.h"
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
-
-static const volatile int64_t right = 0;
-static const volatile int64_t *offset = &right;
-
-__attribute__((constructor)) static void map_offset(void) {
-    const char *path = getenv("WRONG_CLOCK");
-    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *found = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
-    if (found == MAP_FAILED) abort();
-    offset = found;
-    close(file);
-}
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = (int)syscall(SYS_clock_gettime, clock, time);
-    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += *offset;
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += *number;
     return result;
 }
 
 int gettimeofday(struct timeval *time, void *zone) {
     int result = (int)syscall(SYS_gettimeofday, time, zone);
-    if (result == 0) time->tv_sec += *offset;
+    if (result == 0) time->tv_sec += *number;
     return result;
 }
 
@@ -48,7 +29,7 @@ time_t time(time_t *result) {
 }
 
 static struct timespec kernels(const struct timespec *time) {
-    return (struct timespec){.tv_sec = time->tv_sec - *offset, .tv_nsec = time->tv_nsec};
+    return (struct timespec){.tv_sec = time->tv_sec - *number, .tv_nsec = time->tv_nsec};
 }
 
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {

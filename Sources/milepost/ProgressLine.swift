@@ -46,13 +46,18 @@ final class ProgressLine: Sendable {
 
     /// Shows `text` when the last one has stood long enough; may be called at any rate.
     ///
+    /// The bar stands there as soon as it is known how much there is: what ends soon after has shown one too.
     /// `fraction` is the part of all that is done, 0 to 1; nil while it is not known.
     func show(_ text: @autoclosure () -> String, fraction: Double? = nil) {
         state.withLock { state in
             let now = ContinuousClock.now
             guard style != .none else { return }
-            if let fraction, state.first == nil { state.first = (now, fraction) }
-            guard now >= state.next else { return }
+            var isDue = now >= state.next
+            if let fraction, state.first == nil {
+                state.first = (now, fraction)
+                isDue = isDue || style == .redrawn
+            }
+            guard isDue else { return }
             state.next = now + style.interval
             let progress = Progress(text: text(), fraction: fraction, remaining: remaining(state, fraction, now))
             if style == .redrawn {

@@ -22,6 +22,13 @@ enum SQLiteConnection {
             let queue = try DatabaseQueue(path: path, configuration: writerConfiguration())
             try queue.writeWithoutTransaction(requireFullDurability)
             try SQLiteSchema.migrator.migrate(queue)
+            if let damage = try queue.read(SQLiteSchema.damage).first {
+                throw StoreOpenError(
+                    .corrupt,
+                    "\(path) is damaged (\(damage))",
+                    hint: "restore it from a backup, or give --store another path"
+                )
+            }
             return queue
         } catch let error as DatabaseError {
             throw StoreOpenError(error, path: path)

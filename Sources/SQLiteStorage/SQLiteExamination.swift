@@ -40,7 +40,9 @@ package struct SQLiteExamination: Sendable {
             let database = try SQLiteConnection.reader(path: path)
             (encryption, threads, damage) = try database.read { db in
                 let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-                let damage = try String.fetchAll(db, sql: "PRAGMA quick_check(5)").filter { $0 != "ok" }
+                let damage =
+                    try String.fetchAll(db, sql: "PRAGMA quick_check(5)").filter { $0 != "ok" }
+                    + SQLiteSchema.damage(db)
                 let threads = try Int.fetchOne(db, sql: "SELECT count(*) FROM threads") ?? 0
                 return (SQLiteSchema.encryptionState(id) ?? .clear, threads, damage)
             }

@@ -146,14 +146,17 @@ private struct StoreWalk {
 
     /// SQLite's own check: pages, free pages, the order of rows, and every row's place in every index.
     ///
-    /// One statement, and so one snapshot.
+    /// And whether tables and indexes are those that the store made; all of it in one snapshot.
     private static func integrityDamage(_ db: Database) throws -> [StoreDamage] {
         var lines: [Substring] = []
+        var definitions: [String] = []
         let failure = try StoreError.reasonOfDamage {
             lines = try String.fetchAll(db, sql: "PRAGMA integrity_check").flatMap { $0.split(separator: "\n") }
         }
         lines.removeAll { $0 == "ok" || $0.hasPrefix("***") }
-        return (lines.map(String.init) + [failure].compactMap(\.self)).map { StoreDamage(.file, detail: $0) }
+        let unread = try StoreError.reasonOfDamage { definitions = try SQLiteSchema.damage(db) }
+        let details = lines.map(String.init) + definitions + [failure, unread].compactMap(\.self)
+        return details.map { StoreDamage(.file, detail: $0) }
     }
 
     /// Zero when damage keeps it from being known.

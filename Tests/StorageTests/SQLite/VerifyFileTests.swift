@@ -213,4 +213,51 @@ struct VerifyFileTests {
         }
         #expect(await refusal(of: newer)?.kind == .newerSchema)
     }
+
+    // MARK: - What its tables are
+
+    /// A file whose schema was changed by `change`, past SQLite's checks.
+    private func file(_ directory: TemporaryDirectory, _ change: String) async throws -> String {
+        let path = directory.file("\(UUID()).db")
+        await (try SQLiteStore(path: path)).close()
+        let database = try DatabaseQueue(path: path)
+        try await database.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA writable_schema = ON; \(change); PRAGMA writable_schema = RESET")
+        }
+        try database.close()
+        return path
+    }
+
+    @Test(
+        "a table or an index that is not as it was made: verify names it, and no store opens on it",
+        arguments: [
+            ("parent_checkpoint_id", "parent_bheckpoint_id", "checkpoints"),
+            ("parent_checkpoint_id ANY", "parent_checkpoint_id INT", "checkpoints"),
+            ("ON threads (thread)", "ON threads (thread DESC)", "threads_by_number"),
+            ("UNIQUE INDEX blobs", "INDEX blobs", "blobs_by_version"),
+            ("payload BLOB NOT NULL\n) STRICT", "payload BLOB NOT NULL\n)", "checkpoints"),
+        ])
+    func definitions(_ old: String, _ new: String, _ name: String) async throws {
+        let directory = try TemporaryDirectory()
+        let path = try await file(directory, "UPDATE sqlite_schema SET sql = replace(sql, '\(old)', '\(new)')")
+        let words = "\(name) is not defined as it was made"
+        #expect(try await damage(of: path).map(\.detail).contains(words))
+        #expect(try SQLiteExamination(path: path).damage.contains(words))
+        let error = #expect(throws: StoreOpenError.self) { try SQLiteStore(path: path) }
+        #expect(error?.kind == .corrupt)
+        #expect(error?.problem == "\(path) is damaged (\(words))")
+    }
+
+    @Test("a table that is gone is named; comments, and what others added, are not looked at")
+    func otherDefinitions() async throws {
+        let directory = try TemporaryDirectory()
+        let gone = try await file(directory, "DROP TABLE probes")
+        #expect(try await damage(of: gone).map(\.detail) == ["there is no probes"])
+        #expect(throws: StoreOpenError.self) { try SQLiteStore(path: gone) }
+        let sound = try await file(
+            directory,
+            "CREATE TABLE theirs (x); UPDATE sqlite_schema SET sql = replace(sql, '-- Seconds', '-- Sebonds')")
+        #expect(try await damage(of: sound) == [])
+        await (try SQLiteStore(path: sound)).close()
+    }
 }

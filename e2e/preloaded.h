@@ -2,9 +2,7 @@
 //
 // It holds one 64-bit integer, 0 where there is no such file: who writes it changes all processes that use it, at once.
 
-#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
-#endif
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -23,11 +23,7 @@ enum SQLiteConnection {
             try queue.writeWithoutTransaction(requireFullDurability)
             try SQLiteSchema.migrator.migrate(queue)
             if let damage = try queue.read(SQLiteSchema.damage).first {
-                throw StoreOpenError(
-                    .corrupt,
-                    "\(path) is damaged (\(damage))",
-                    hint: "restore it from a backup, or give --store another path"
-                )
+                throw StoreOpenError(damage: damage, path: path)
             }
             return queue
         } catch let error as DatabaseError {
@@ -126,9 +122,13 @@ enum SQLiteConnection {
 extension StoreOpenError {
     /// A value that the layout does not allow: GRDB cannot take it as what it has to be.
     init(_ error: RowDecodingError, path: String) {
+        self.init(damage: "\(error)", path: path)
+    }
+
+    init(damage: String, path: String) {
         self.init(
             .corrupt,
-            "\(path) is damaged (\(error))",
+            "\(path) is damaged (\(damage))",
             hint: "restore it from a backup, or give --store another path"
         )
     }

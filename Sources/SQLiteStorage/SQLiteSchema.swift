@@ -147,7 +147,7 @@ package enum SQLiteSchema {
     ///
     /// SQLite takes a name with a flipped bit for another name and says so when a statement needs the right one; the order
     /// of an index it would believe. Compares what SQLite understood, not its texts: those may depend on its version. What
-    /// others added is not looked at. Costs about a millisecond, and as much again the first time.
+    /// others added is not looked at. The first time in a process runs the migrations in memory.
     static func damage(_ db: Database) throws -> [String] {
         let found = try definitions(db)
         return try expected.get().filter { found[$0.key] != $0.value }.keys.sorted().map { name in
@@ -161,21 +161,23 @@ package enum SQLiteSchema {
         return try database.read(definitions)
     }
 
-    /// Columns with types and keys by the names of tables, and columns in their order by those of indexes.
+    /// Columns with types and keys by the names of tables, and columns in their order by those of indexes; sorted.
+    ///
+    /// Not those of virtual tables, which have no pages: SQLite asks their modules, and fails where there is none.
     private static func definitions(_ db: Database) throws -> [String: [String]] {
         let sql = """
             SELECT t.name, printf('%d %d', t.wr, t.strict) FROM pragma_table_list AS t WHERE t.schema = 'main'
             UNION ALL
-            SELECT m.name, printf('%s %s %d %d', c.name, c.type, c."notnull", c.pk)
-            FROM sqlite_schema AS m JOIN pragma_table_xinfo(m.name) AS c WHERE m.type = 'table'
+            SELECT m.name, printf('%d %s %s %d %d', c.cid, c.name, c.type, c."notnull", c.pk)
+            FROM sqlite_schema AS m JOIN pragma_table_xinfo(m.name) AS c WHERE m.type = 'table' AND m.rootpage <> 0
             UNION ALL
             SELECT i.name, printf('%s %d', m.name, i."unique")
-            FROM sqlite_schema AS m JOIN pragma_index_list(m.name) AS i WHERE m.type = 'table'
+            FROM sqlite_schema AS m JOIN pragma_index_list(m.name) AS i WHERE m.type = 'table' AND m.rootpage <> 0
             UNION ALL
             SELECT m.name, printf('%d %s %d %s %d', c.seqno, c.name, c."desc", c.coll, c.key)
             FROM sqlite_schema AS m JOIN pragma_index_xinfo(m.name) AS c WHERE m.type = 'index'
             """
         let lines = try Row.fetchAll(db, sql: sql).map { (name: $0[0] as String, line: $0[1] as String) }
-        return Dictionary(grouping: lines, by: \.name).mapValues { $0.map(\.line) }
+        return Dictionary(grouping: lines, by: \.name).mapValues { $0.map(\.line).sorted() }
     }
 }

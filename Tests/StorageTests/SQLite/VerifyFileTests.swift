@@ -259,5 +259,10 @@ struct VerifyFileTests {
             "CREATE TABLE theirs (x); UPDATE sqlite_schema SET sql = replace(sql, '-- Seconds', '-- Sebonds')")
         #expect(try await damage(of: sound) == [])
         await (try SQLiteStore(path: sound)).close()
+        let virtual = try await file(
+            directory,
+            "INSERT INTO sqlite_schema VALUES ('table', 'v', 'v', 0, 'CREATE VIRTUAL TABLE v USING absent(x)')")
+        #expect(try await damage(of: virtual) == [])
+        await (try SQLiteStore(path: virtual)).close()
     }
 }

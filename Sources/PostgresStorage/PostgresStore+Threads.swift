@@ -121,25 +121,27 @@ extension PostgresStore: ThreadStore {
             throw StoreError(.held, during: operation)
         }
         for thread in found {
-            let report = Mutex(PruneReport(thread: thread))
+            let effect = Mutex<ThreadChange.Effect?>(nil)
+            let isHeld = Mutex(false)
             let edit = ThreadEdit(
                 isDeletion: true,
-                telling: { report.withLock { $0.removed != RowCounts() } ? ThreadChange(thread, .pruned) : nil }
+                telling: { effect.withLock { $0 }.map { ThreadChange(thread, $0) } }
             ) { transaction throws(PostgresFailure) in
                 let settings = hasSettings ? try StoredSettings.read(thread, transaction) : .none
-                guard !settings.isHeld else {
-                    return report.withLock { $0 = PruneReport(thread: thread, isHeld: true) }
-                }
+                isHeld.withLock { $0 = settings.isHeld }
+                guard !settings.isHeld else { return }
                 let stored = try StoredOutline(thread, transaction)
                 let plan = stored.plan { outline, isSnapshot throws(StoreError) in
                     try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
-                let pruned = PruneReport(thread: thread, removed: stored.counts(of: plan), kept: plan.keptCount)
-                report.withLock { $0 = pruned }
-                try transaction.run(stored.statements(for: plan))
+                let removed = stored.counts(of: plan)
+                let isWhole = removed == stored.total
+                effect.withLock { $0 = removed == RowCounts() ? nil : isWhole ? .deleted : .pruned }
+                let settingsGo = isWhole && hasSettings ? [StoredSettings.deletion(of: thread)] : []
+                try transaction.run(stored.statements(for: plan) + settingsGo)
             }
             try await perform(.edit(thread, edit), operation)
-            if report.withLock({ $0.isHeld }) { throw StoreError(.held, during: operation) }
+            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
         }
     }
 

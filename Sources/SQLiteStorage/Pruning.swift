@@ -24,10 +24,10 @@ struct Pruning {
         stored = try StoredOutline(thread, number, transaction.db)
     }
 
-    /// - Returns: what went, and how many checkpoints stay.
+    /// - Returns: what went, how many checkpoints stay, and whether the thread has nothing any more.
     func run(
         _ plan: (ThreadOutline, PrunePlan.IsSnapshot) throws(StoreError) -> PrunePlan
-    ) throws -> (removed: RowCounts, kept: Int) {
+    ) throws -> (removed: RowCounts, kept: Int, isWhole: Bool) {
         let plan = try plan(stored.outline, stored.isSnapshot(db))
         var removed = RowCounts()
         for place in plan.deleted {
@@ -36,9 +36,8 @@ struct Pruning {
         }
         for place in plan.orphaned { try StoredCheckpoint.cutParent(of: place, thread: number, db) }
         removed += try deleteBlobs(plan)
-        guard !plan.deleted.isEmpty || removed.blobs > 0 else { return (removed, plan.keptCount) }
-        try renumber()
-        return (removed, plan.keptCount)
+        guard !plan.deleted.isEmpty || removed.blobs > 0 else { return (removed, plan.keptCount, false) }
+        return (removed, plan.keptCount, isWhole: try !renumber())
     }
 
     private func delete(_ place: CheckpointPlace) throws {
@@ -118,7 +117,9 @@ struct Pruning {
     }
 
     /// Moves what is left to the new number, or the thread away when nothing is.
-    private func renumber() throws {
+    ///
+    /// - Returns: whether it has anything.
+    private func renumber() throws -> Bool {
         for table in ["checkpoints", "blobs"] {
             try db.cachedStatement(sql: "UPDATE \(table) SET thread = ? WHERE thread = ?").run {
                 $0.bind(next)
@@ -138,7 +139,9 @@ struct Pruning {
             $0.bind(packed: thread.id)
         }
         // Writes to a checkpoint that has not come keep the thread, and with it what is set for it.
-        if try !isLeft && !SQLiteStore.exists(thread, db) { try StoredSettings.delete(thread, db) }
+        let exists = try isLeft || SQLiteStore.exists(thread, db)
+        if !exists { try StoredSettings.delete(thread, db) }
         transaction.forget(thread, number)
+        return exists
     }
 }

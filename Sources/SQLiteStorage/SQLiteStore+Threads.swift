@@ -52,22 +52,20 @@ extension SQLiteStore: ThreadStore {
             return threads
         }
         for thread in threads {
-            let report = Mutex(PruneReport(thread: thread))
-            let effect = writer.effect({
-                report.withLock { $0.removed != RowCounts() } ? ThreadChange(thread, .pruned) : nil
-            })
-            try await writer.perform(operation, telling: effect) { transaction in
+            let effect = Mutex<ThreadChange.Effect?>(nil)
+            let isHeld = Mutex(false)
+            let told = writer.effect({ effect.withLock { $0 }.map { ThreadChange(thread, $0) } })
+            try await writer.perform(operation, telling: told) { transaction in
                 let settings = try StoredSettings.read(thread, transaction.db)
-                guard !settings.isHeld else {
-                    return report.withLock { $0 = PruneReport(thread: thread, isHeld: true) }
-                }
+                isHeld.withLock { $0 = settings.isHeld }
+                guard !settings.isHeld else { return }
                 let pruned = try Pruning(thread, transaction)?.run { outline, isSnapshot throws(StoreError) in
                     try PrunePlan(deletingRuns: runs, of: outline, pins: settings.pins, isSnapshot: isSnapshot)
                 }
-                let (removed, kept) = pruned ?? (RowCounts(), 0)
-                report.withLock { $0 = PruneReport(thread: thread, removed: removed, kept: kept) }
+                guard let pruned, pruned.removed != RowCounts() else { return }
+                effect.withLock { $0 = pruned.isWhole ? .deleted : .pruned }
             }
-            if report.withLock({ $0.isHeld }) { throw StoreError(.held, during: operation) }
+            if isHeld.withLock({ $0 }) { throw StoreError(.held, during: operation) }
         }
     }
 

@@ -43,6 +43,27 @@ struct SettingsConformance {
         return report
     }
 
+    @Test("deleting all runs of a thread deletes it, with what is set, and says so", arguments: Backend.allCases)
+    func allRuns(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            try await fill(store)
+            let pin = CheckpointPlace(namespace: "", id: "c1")
+            #expect(try await store.set(ThreadSettings(timeToLive: 60, pins: [pin]), for: Self.thread) == .done)
+            let told = FollowingConformance.Told()
+            let follower = try await store.follow(Self.thread, told.receive)
+            try await store.deleteRuns(["r"], of: Self.thread.tenant)
+            #expect(try await store.settings(of: Self.thread)?.timeToLive == 60)
+            #expect(told.effects == [.pruned])
+            #expect(try await store.set(ThreadSettings(timeToLive: 60), for: Self.thread) == .done)
+            try await store.deleteRuns(["r"], of: Self.thread.tenant)
+            #expect(told.effects == [.pruned, .deleted])
+            #expect(try await store.settings(of: Self.thread) == nil)
+            try await fill(store)
+            #expect(try await store.settings(of: Self.thread) == ThreadSettings.none)
+            follower.end()
+        }
+    }
+
     @Test("what is set stays while writes wait for their checkpoint, though all others go", arguments: Backend.allCases)
     func waitingWrites(_ backend: Backend) async throws {
         try await backend.withStore { store in

@@ -9,6 +9,8 @@ UUID = "1ef4f797-8335-6428-8001-8a1503f9b875"
 IDS = ["c1", "c2", "c3", "C3", "cé", "ce\u0301", UUID]
 CHANNELS = ["a", "b", "__start__"]
 VERSIONS = ["1", "2", "3", f"{6:032}.0.5", f"{7:032}.0.25"]
+# Texts that PostgreSQL's jsonb cannot hold, with the one that stands for them there.
+ODD_TEXTS = ["\0", "\0", "\ud800", "\ufffd", "\ufffd"]
 TYPES = ["msgpack", "msgpack", "json", "null", "empty", "bytes"]
 # A checkpoint's id is made from the time, so that the same id in two namespaces has the same.
 TIMES = {"c1": "2026-11-26T10:00:00+00:00", "c2": "2026-11-26T11:00:00.123456+00:00", "c3": "soon", "C3": 1}
@@ -62,6 +64,10 @@ class Requests:
         """Some of the members; those that may be left out."""
         return {name: value for name, value in members.items() if self.random.random() < 0.5}
 
+    def _odd(self, text):
+        """A text that starts like that."""
+        return text + self.one_of(ODD_TEXTS)
+
     def _key(self):
         return {"thread_id": self.one_of(THREADS), "checkpoint_ns": self.one_of(NAMESPACES)}
 
@@ -69,18 +75,20 @@ class Requests:
 
     def _put(self):
         id = self.one_of(IDS)
-        versions = {channel: self.one_of([*VERSIONS, 1, 2.0]) for channel in CHANNELS}
+        versions = {channel: self.one_of([*VERSIONS, 1, 2.0, self._odd("1")]) for channel in CHANNELS}
+        if self.random.random() < 0.2:
+            versions[self._odd("a")] = "1"
         metadata = {
             "step": self.random.randint(-1, 3),
-            "source": self.one_of(["loop", "input", "update", "fork"]),
-            "run_id": self.one_of(["r1", "r2", 1]),
+            "source": self.one_of(["loop", "input", "update", "fork", self._odd("")]),
+            "run_id": self.one_of(["r1", "r2", 1, self._odd("r")]),
             "parents": {"": self.one_of(IDS)},
-            "odd": self.one_of([1e16, 1.0, 10**30, "\U0001f434", None, [1, {"b": []}], True]),
+            "odd": self.one_of([1e16, 1.0, 10**30, "\U0001f434", None, [1, {"b": []}], True, self._odd("")]),
         }
         document = {
             "v": self.one_of([1, 4, 3.5]),
-            "ts": TIMES.get(id, "2026"),
-            "channel_values": self.one_of([{}, {"a": [1, 2.50]}, {"b": None}]),
+            "ts": TIMES.get(id) or self.one_of(["2026", self._odd("2026")]),
+            "channel_values": self.one_of([{}, {"a": [1, 2.50]}, {"b": None}, {self._odd("a"): self._odd("")}]),
             "channel_versions": versions,
             "versions_seen": self.one_of([{}, {"node": {"a": 1}}]),
         }
@@ -95,8 +103,8 @@ class Requests:
 
     def _blob(self):
         return {
-            "channel": self.one_of(CHANNELS),
-            "version": self.one_of(VERSIONS),
+            "channel": self.one_of([*CHANNELS, "a\ufffd"]),
+            "version": self.one_of([*VERSIONS, "1\ufffd"]),
             "type": self.one_of(TYPES),
             **self._maybe(blob=self.one_of([None, self._value(), self._value(), "not base64!"])),
         }
@@ -135,7 +143,9 @@ class Requests:
         some = self._maybe(
             checkpoint_ns=self.one_of([None, *NAMESPACES]),
             before_checkpoint_id=self.one_of([None, "", *IDS]),
-            filter_metadata=self.one_of([None, {}, {"step": 1}, {"run_id": "r1"}, {"odd": [1]}, {"odd": 1}]),
+            filter_metadata=self.one_of(
+                [None, {}, {"step": 1}, {"run_id": "r1"}, {"odd": [1]}, {"odd": 1}, {"odd": self._odd("")}]
+            ),
             limit=self.one_of([0, 1, 2, 100, 1_000, 1_001]),
             include=self._include(),
         )
@@ -145,7 +155,7 @@ class Requests:
         return "POST", "/checkpoints/list", {"thread_id": self.one_of(THREADS), **some, **rare}
 
     def _history(self):
-        channels = self.one_of([[], ["a"], ["a", "b", "a"], CHANNELS])
+        channels = self.one_of([[], ["a"], ["a", "b", "a"], [*CHANNELS, "a\ufffd"]])
         some = self._maybe(checkpoint_id=self.one_of([None, *IDS]))
         return "POST", "/checkpoints/delta-channel-history", {**self._key(), "channels": channels, **some}
 
@@ -157,7 +167,8 @@ class Requests:
         return "POST", "/checkpoints/copy-thread", body
 
     def _delete_runs(self):
-        return "POST", "/checkpoints/delete-for-runs", {"run_ids": self.one_of([[], ["r1"], ["r1", "r2"]])}
+        runs = self.one_of([[], ["r1"], ["r1", "r2"], [self._odd("r")]])
+        return "POST", "/checkpoints/delete-for-runs", {"run_ids": runs}
 
     def _prune(self):
         some = self._maybe(
@@ -194,16 +205,18 @@ class Requests:
 
     def _with_an_odd_value(self, body):
         """The body with one value, somewhere in it, replaced or taken away."""
-        places = [(body, name) for name in body]
-        for value in body.values():
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, dict):
-                    places += [(item, name) for name in item]
+        places, left = [], [body]
+        while left:
+            holder = left.pop()
+            inside = list(holder.items() if isinstance(holder, dict) else enumerate(holder))
+            places += [(holder, name) for name, _ in inside]
+            left += [value for _, value in inside if isinstance(value, (dict, list))]
         if places:
             holder, name = self.one_of(places)
             value = self.one_of(ODD_VALUES)
-            holder.pop(name)
-            if value is not NOTHING:
+            if value is NOTHING:
+                del holder[name]
+            else:
                 holder[name] = value
         return body
 

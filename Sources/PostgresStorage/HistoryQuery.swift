@@ -3,6 +3,9 @@ import JSON
 
 /// What delta-channel-history asks, in one statement: the ancestors as far as a channel still looks for its value, what
 /// they wrote to it, and the value.
+///
+/// PostgreSQL finds the values by what `jsonb` holds. Where that may not be what the document says (a name or a version
+/// with U+FFFD, a version that Python writes otherwise), the ancestors are read one after the other instead.
 struct HistoryQuery: Sendable {
     private static let operation = "read a history"
 
@@ -12,7 +15,10 @@ struct HistoryQuery: Sendable {
     /// Nil for the greatest.
     let id: Identifier?
 
-    func read(then answer: @escaping @Sendable (Result<[ChannelHistory], StoreError>) -> Void) -> Read {
+    typealias Answer = @Sendable (Result<[ChannelHistory], StoreError>) -> Void
+
+    func read(then answer: @escaping Answer) -> Read {
+        if channels.contains(where: { $0.text.unicodeScalars.contains("\u{FFFD}") }) { return exactRead(then: answer) }
         var parameters = PostgresParameters()
         parameters.add(thread.storedID)
         parameters.add(namespace)
@@ -22,9 +28,42 @@ struct HistoryQuery: Sendable {
         return Read(Self.operation, statement, isAlone: true) {
             answer(.failure($0))
         } finish: { result in
+            let isOdd = (0..<result.rowCount).contains { result.integer($0, 0) == Self.oddKind }
+            if isOdd { return exactRead(then: answer) }
             answer(.success(try histories(from: result)))
             return nil
         }
+    }
+
+    /// The same by reading tuples of one snapshot, the target's first.
+    private func exactRead(then answer: @escaping Answer) -> Read {
+        tuple(id, [], answer) { next(AncestorWalk(channels, from: $0?.checkpoint), answer) }
+    }
+
+    private func next(_ walk: AncestorWalk, _ answer: @escaping Answer) -> Read? {
+        guard let id = walk.next else {
+            answer(.success(walk.histories))
+            return nil
+        }
+        return tuple(id, .tuple, answer) { ancestor in
+            guard let ancestor else {
+                answer(.success(walk.histories))
+                return nil
+            }
+            var walk = walk
+            try walk.add(ancestor)
+            return next(walk, answer)
+        }
+    }
+
+    private func tuple(
+        _ id: Identifier?,
+        _ parts: TupleParts,
+        _ answer: @escaping Answer,
+        finish: @escaping @Sendable (CheckpointTuple?) throws -> Read?
+    ) -> Read {
+        let query = TupleQuery(thread: thread, namespace: namespace, id: id, parts: parts)
+        return query.read(isAlone: true, refuse: { answer(.failure($0)) }, finish: finish)
     }
 
     private struct Ancestor {
@@ -73,7 +112,8 @@ struct HistoryQuery: Sendable {
     /// walk: `UNION` leaves it out.
     ///
     /// Rows of five kinds in the columns kind, index, checkpoint id, four texts and a blob: 0: the target's parent; 1: an
-    /// ancestor's parent; 2: the document of one that has a value in it; 3: a value's blob; 4: a write.
+    /// ancestor's parent; 2: the document of one that has a value in it; 3: a value's blob; 4: a write; 5: one whose
+    /// document must be read, in place of 1.
     private static func statement(_ name: String, _ condition: String) -> StatementText {
         StatementText(
             "history_" + name,
@@ -81,9 +121,10 @@ struct HistoryQuery: Sendable {
             WITH RECURSIVE target AS MATERIALIZED (
                 SELECT checkpoint_id, parent_checkpoint_id FROM checkpoints
                 WHERE thread_id = $1 AND checkpoint_ns = $2 \(condition)
-            ), walked (id, parent, before, after) AS (
+            ), walked (id, parent, before, after, is_odd) AS (
                 -- A null that has the column's own collation, so that the indexes serve the joins below.
-                SELECT CASE WHEN false THEN checkpoint_id END, parent_checkpoint_id, $3::text[], $3::text[] FROM target
+                SELECT CASE WHEN false THEN checkpoint_id END, parent_checkpoint_id, $3::text[], $3::text[], false
+                FROM target
                 UNION
                 SELECT checkpoint_id, parent_checkpoint_id, walked.after, ARRAY(
                     SELECT looking.channel FROM unnest(walked.after) AS looking (channel)
@@ -91,12 +132,19 @@ struct HistoryQuery: Sendable {
                         SELECT 1 FROM checkpoint_blobs AS stored
                         WHERE stored.thread_id = $1 AND stored.checkpoint_ns = $2
                             AND stored.channel = looking.channel
-                            AND stored.version = checkpoint -> 'channel_versions' ->> looking.channel AND \(hasValue)
+                            AND stored.version = versions ->> looking.channel AND \(hasValue)
                     )
+                ), EXISTS (
+                    SELECT 1 FROM unnest(walked.after) AS looking (channel)
+                    CROSS JOIN LATERAL (SELECT versions -> looking.channel AS version) AS named WHERE NOT \(isPlain)
                 )
                 FROM walked JOIN checkpoints
                     ON thread_id = $1 AND checkpoint_ns = $2 AND checkpoint_id = walked.parent
-                WHERE walked.after <> '{}'
+                -- OFFSET has each taken from the document once.
+                CROSS JOIN LATERAL (
+                    SELECT checkpoint -> 'channel_versions' AS versions, checkpoint -> 'channel_values' AS inline OFFSET 0
+                ) AS parts
+                WHERE walked.after <> '{}' AND NOT walked.is_odd
             ), seeded AS (
                 SELECT id, channel, checkpoints.* FROM walked
                 CROSS JOIN unnest(walked.before) AS channel
@@ -105,7 +153,8 @@ struct HistoryQuery: Sendable {
             )
             SELECT 0, 0, NULL, parent_checkpoint_id, NULL, NULL, NULL, NULL::bytea FROM target
             UNION ALL
-            SELECT 1, 0, id, parent, NULL, NULL, NULL, NULL FROM walked WHERE id IS NOT NULL
+            SELECT CASE WHEN is_odd THEN \(oddKind) ELSE 1 END, 0, id, parent, NULL, NULL, NULL, NULL
+            FROM walked WHERE id IS NOT NULL
             UNION ALL
             SELECT DISTINCT 2, 0, id, \(StoredCheckpoint.texts), NULL, NULL, NULL::bytea FROM seeded
             UNION ALL
@@ -123,12 +172,17 @@ struct HistoryQuery: Sendable {
     }
 
     private static let hasInlineValue = """
-        coalesce(
-            jsonb_typeof(checkpoint -> 'channel_values') = 'object'
-                AND checkpoint -> 'channel_values' ? looking.channel,
-            false
-        )
+        coalesce(jsonb_typeof(inline) = 'object' AND inline ? looking.channel, false)
         """
+    /// Whether `version` is missing or the text of a blob's, as it is in the document and as Python writes it; null is not.
+    private static let isPlain = """
+        CASE jsonb_typeof(version)
+        WHEN 'string' THEN strpos(version #>> '{}', chr(65533)) = 0
+        WHEN 'number' THEN version::text !~ '[.]' OR version::text ~ '^-?([1-9][0-9]{0,8}|0)[.](0|[0-9]{0,3}[1-9])$'
+        ELSE version IS NULL
+        END
+        """
+    private static let oddKind = 5
     /// See `ChannelBlob.hasValue`.
     private static let hasValue = "stored.type <> 'empty' AND stored.blob IS NOT NULL"
 }

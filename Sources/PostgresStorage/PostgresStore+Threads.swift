@@ -1,4 +1,5 @@
 package import Checkpoints
+import JSON
 import Synchronization
 
 extension PostgresStore: ThreadStore {
@@ -104,19 +105,23 @@ extension PostgresStore: ThreadStore {
         parameters.add(texts: runs)
         parameters.add(tenant.idPrefix)
         let statement = PostgresStatement(Self.threadsOfRuns, parameters)
-        let threads: [ThreadKey] = try await answered { answer in
+        let threads: Set<ThreadKey> = try await answered { answer in
             readers.add(
                 Read("find runs", statement, isScan: true) {
                     answer(.failure($0))
                 } finish: { result in
-                    answer(.success((0..<result.rowCount).map { ThreadKey(storedID: result.identifier($0, 0)) }))
+                    let rows = (0..<result.rowCount).filter { row in
+                        guard !result.isNull(row, 1) else { return true }
+                        return JSONText(trusted: result.bytes(row, 1)).runID.map(runs.contains) ?? false
+                    }
+                    answer(.success(Set(rows.map { ThreadKey(storedID: result.identifier($0, 0)) })))
                     return nil
                 }
             )
         }
         let hasSettings = columns.hasSettings
         let operation = "delete runs"
-        let found = threads.filter { $0.tenant == tenant }
+        let found = threads.filter { $0.tenant == tenant }.sorted { $0.storedID < $1.storedID }
         if hasSettings, try await settings(of: found).values.contains(where: \.isHeld) {
             throw StoreError(.held, during: operation)
         }
@@ -220,10 +225,9 @@ extension PostgresStore: ThreadStore {
         """
     )
 
+    /// See `JSONText.time`.
     static func time(_ table: String) -> String {
-        """
-        CASE WHEN jsonb_typeof(\(table).checkpoint -> 'ts') = 'string' THEN \(table).checkpoint ->> 'ts' END
-        """
+        StoredCheckpoint.label("ts", of: "\(table).checkpoint")
     }
 
     /// Whether the target, `$1`, has nothing, and whether it has every checkpoint of the source, `$2`, or that one has nothing.
@@ -264,10 +268,17 @@ extension PostgresStore: ThreadStore {
         return StatementText("copy", "WITH copied AS (\(checkpoints)), valued AS (\(blobs)) \(writes)")
     }()
 
-    /// What `jsonb` holds of a run's name may be another name's too: the exact text is compared later.
+    /// Threads, each with metadata that must be read to know whether they name the run: what `jsonb` holds of a name with
+    /// U+FFFD may be another name's too.
     private static let threadsOfRuns = StatementText(
         "threads_of_runs",
-        "SELECT DISTINCT thread_id FROM checkpoints WHERE metadata ->> 'run_id' = ANY ($1) AND \(Tenant.condition(2))"
+        """
+        SELECT DISTINCT thread_id,
+            CASE WHEN strpos(metadata ->> 'run_id', chr(65533)) > 0 THEN \(StoredCheckpoint.metadata) END
+        FROM checkpoints
+        WHERE metadata ->> 'run_id' = ANY ($1) AND jsonb_typeof(metadata -> 'run_id') = 'string'
+            AND \(Tenant.condition(2))
+        """
     )
 
     private static let firstThreads = walkOfThreads("first_of_tenant", every: Tenant.condition(2))

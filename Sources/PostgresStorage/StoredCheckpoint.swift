@@ -18,8 +18,21 @@ enum StoredCheckpoint {
     /// Two columns: the texts that are valid for a row of `checkpoints`.
     static let texts = """
         CASE WHEN \(isExact) THEN milepost_checkpoint ELSE checkpoint::text END,
-        CASE WHEN \(isExact) THEN milepost_metadata ELSE metadata::text END
+        \(metadata)
         """
+
+    /// The second of them.
+    static let metadata = "CASE WHEN \(isExact) THEN milepost_metadata ELSE metadata::text END"
+
+    /// An expression for a member of a `jsonb` expression; null when it is no string, or has U+FFFD: that may stand for what
+    /// `jsonb` cannot hold.
+    static func label(_ member: String, of object: String) -> String {
+        let text = "(\(object) ->> '\(member)')"
+        return """
+            CASE WHEN jsonb_typeof(\(object) -> '\(member)') = 'string' AND strpos(\(text), chr(65533)) = 0
+            THEN \(text) END
+            """
+    }
 
     private static let isExact =
         "milepost_digest = \(digest(document: "checkpoint", metadata: "metadata"))"

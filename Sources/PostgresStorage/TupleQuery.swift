@@ -25,23 +25,31 @@ struct TupleQuery: Sendable {
     }
 
     func read(then answer: @escaping @Sendable (Result<CheckpointTuple?, StoreError>) -> Void) -> Read {
-        Read(Self.operation, until: deadline, statement) {
+        read(isAlone: false) {
             answer(.failure($0))
-        } finish: { result in
+        } finish: {
+            answer(.success($0))
+            return nil
+        }
+    }
+
+    /// The same as one of several reads, of one snapshot when it `isAlone`.
+    func read(
+        isAlone: Bool,
+        refuse: @escaping @Sendable (StoreError) -> Void,
+        finish: @escaping @Sendable (CheckpointTuple?) throws -> Read?
+    ) -> Read {
+        Read(Self.operation, until: deadline, statement, isAlone: isAlone, refuse: refuse) { result in
             guard let first = (0..<result.rowCount).first(where: { result.integer($0, 0) == Self.checkpointKind })
-            else {
-                answer(.success(nil))
-                return nil
-            }
+            else { return try finish(nil) }
             let document = JSONText(trusted: result.bytes(first, 4))
             let named = try ChannelVersion.named(by: document)
             guard named.areTexts && !document.hasForeignEscape || seen?.document == document else {
                 var next = self
                 next.seen = (document, named.versions)
-                return next.read(then: answer)
+                return next.read(isAlone: isAlone, refuse: refuse, finish: finish)
             }
-            answer(.success(tuple(from: result, first, document, named.versions)))
-            return nil
+            return try finish(tuple(from: result, first, document, named.versions))
         }
     }
 

@@ -27,8 +27,8 @@ struct ChannelVersionTests {
     }
 
     @Test("a channel or version that cannot be an identifier names nothing")
-    func loneSurrogates() throws {
-        let document: JSONText = #"{"channel_versions":{"\ud800":"1","a":"\udc00","b":"2"}}"#
+    func noIdentifiers() throws {
+        let document: JSONText = #"{"channel_versions":{"\ud800":"1","a":"\udc00","b":"2","c\u0000":"1","d":"\u0000"}}"#
         #expect(try ChannelVersion.all(in: document) == [ChannelVersion(channel: "b", version: "2")])
     }
 

@@ -69,7 +69,7 @@ struct InspectedState: Sendable {
         let blobs = Set(checkpoint.tuple.blobs.map { JSONString($0.channel.text) })
         return checkpoint.document["channel_versions"].lastMembers.keys
             .filter { inline[$0] == nil && !blobs.contains($0) && !LangGraphChannel.isInner($0) }
-            .compactMap { $0.string.map { Identifier($0) } }
+            .compactMap { Identifier($0) }
     }
 }
 

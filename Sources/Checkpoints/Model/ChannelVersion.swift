@@ -18,7 +18,7 @@ extension ChannelVersion {
     /// Of a channel named twice the last version counts.
     ///
     /// A version that is not a string is compared by the text that the Python clients give it, `str(version)`.
-    /// A channel or version with a lone surrogate names no blob, because no blob can be stored under it.
+    /// A channel or version with a lone surrogate or NUL names no blob, because no blob can be stored under it.
     package static func all(in document: JSONText) throws(JSONError) -> [ChannelVersion] {
         try named(by: document).versions
     }
@@ -37,8 +37,8 @@ extension ChannelVersion {
         var positions: [Identifier: Int] = [:]
         for member in members {
             areTexts = areTexts && member.value.isTextOrInteger
-            guard let channel = member.name.string, let version = member.value.versionText else { continue }
-            let pair = ChannelVersion(channel: Identifier(channel), version: Identifier(version))
+            guard let channel = Identifier(member.name), let version = member.value.version else { continue }
+            let pair = ChannelVersion(channel: channel, version: version)
             let position = isIndexed ? positions[pair.channel] : pairs.firstIndex { $0.channel == pair.channel }
             if let position {
                 pairs[position] = pair
@@ -62,11 +62,9 @@ extension JSONValue {
         }
     }
 
-    /// The text a channel version is looked up by.
-    ///
-    /// Nil for a string that cannot be an identifier.
-    fileprivate var versionText: String? {
-        if case .string(let text) = self { return text.string }
-        return pythonText
+    /// What a channel's version is looked up by; nil for a string that cannot be an identifier.
+    fileprivate var version: Identifier? {
+        if case .string(let text) = self { return Identifier(text) }
+        return Identifier(pythonText)
     }
 }

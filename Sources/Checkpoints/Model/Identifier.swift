@@ -1,4 +1,5 @@
 import Glibc
+package import JSON
 
 /// An opaque id: a thread, namespace, checkpoint, channel, version, task or task path.
 ///
@@ -11,6 +12,13 @@ package struct Identifier: Hashable, Comparable, Sendable, ExpressibleByStringLi
         var text = text
         text.makeContiguousUTF8()
         self.text = text
+    }
+
+    /// What a document names; nil when it has NUL or half of a surrogate pair, which no stored identifier has: PostgreSQL
+    /// takes neither, not even to look for it.
+    package init?(_ name: JSONString) {
+        guard !name.wtf8.contains(0), let text = name.string else { return nil }
+        self.init(text)
     }
 
     package init(stringLiteral value: String) {

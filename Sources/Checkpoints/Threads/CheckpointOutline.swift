@@ -60,8 +60,10 @@ extension CheckpointOutline.Content {
             return
         }
         parents = members.compactMap { member in
-            guard let namespace = member.name.string, let id = Optional(member.value).text else { return nil }
-            return CheckpointPlace(namespace: Identifier(namespace), id: Identifier(id))
+            guard let namespace = Identifier(member.name), let id = Optional(member.value).identifier else {
+                return nil
+            }
+            return CheckpointPlace(namespace: namespace, id: id)
         }
     }
 }
@@ -69,12 +71,17 @@ extension CheckpointOutline.Content {
 extension JSONValue? {
     fileprivate var memberNames: [Identifier] {
         guard case .object(let members)? = self else { return [] }
-        return members.compactMap { $0.name.string.map { Identifier($0) } }
+        return members.compactMap { Identifier($0.name) }
     }
 
     fileprivate var text: String? {
         guard case .string(let text)? = self else { return nil }
         return text.string
+    }
+
+    fileprivate var identifier: Identifier? {
+        guard case .string(let text)? = self else { return nil }
+        return Identifier(text)
     }
 }
 
@@ -82,7 +89,7 @@ extension JSONText {
     /// The run that a checkpoint's metadata names (`run_id`); nil when it is not a string, and for what is not JSON.
     package var runID: Identifier? {
         // What is not JSON names none.
-        (try? value)?["run_id"].text.map { Identifier($0) }
+        (try? value)?["run_id"].identifier
     }
 }
 

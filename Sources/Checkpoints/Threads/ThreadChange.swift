@@ -42,7 +42,8 @@ package struct CheckpointStep: Hashable, Sendable {
     package let parentID: Identifier?
     /// `loop`, `input`, `update` or `fork`, as its metadata says; nil when they do not.
     package let source: String?
-    /// The number of the step in its run, as its metadata says.
+    /// The number of the step in its run, as its metadata says; nil when they do not, or have no integer (`1e0` is one,
+    /// `1.0` is not: `jsonb` keeps that much).
     package let step: Int?
 
     package init(place: CheckpointPlace, parentID: Identifier?, source: String?, step: Int?) {
@@ -57,9 +58,9 @@ package struct CheckpointStep: Hashable, Sendable {
         // What is not JSON says nothing.
         let metadata = try? checkpoint.metadata.value
         var source: String?
-        if case .string(let text)? = metadata?["source"] { source = text.string }
+        if case .string(let text)? = metadata?["source"] { source = text.label }
         var step: Int?
-        if case .number(let number)? = metadata?["step"] { step = Int(number.text) }
+        if case .number(let number)? = metadata?["step"] { step = Int(number.pythonText) }
         self.init(
             place: CheckpointPlace(namespace: checkpoint.key.namespace, id: checkpoint.key.id),
             parentID: checkpoint.parentID,

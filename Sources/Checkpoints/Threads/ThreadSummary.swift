@@ -28,7 +28,7 @@ package struct ThreadSummary: Hashable, Sendable {
 
 /// What one namespace of a thread has.
 package struct NamespaceSummary: Hashable, Sendable {
-    /// A checkpoint and the `ts` of its document as LangGraph wrote it, ISO 8601; nil when that is not a string.
+    /// A checkpoint and the `ts` of its document as LangGraph wrote it, ISO 8601; nil when that is not a `label`.
     package struct Step: Hashable, Sendable {
         package let id: Identifier
         package let time: String?
@@ -61,14 +61,25 @@ extension NamespaceSummary.Step {
 }
 
 extension JSONText {
-    /// A document's `ts`; nil when that is not a string, and for what is not JSON.
+    /// A document's `ts`; nil when that is not a string with a `label`, and for what is not JSON.
     var time: String? {
         // What is not JSON has no time.
         guard case .string(let text)? = try? member(Self.timeField)?.value else { return nil }
-        return text.string
+        return text.label
     }
 
     private static let timeField = JSONFields([(name: "ts", shape: .value)])
+}
+
+extension JSONString {
+    /// The text as every store shows it of a document's `ts` and a metadata's `source`; nil when it has NUL, half of a
+    /// surrogate pair or U+FFFD.
+    ///
+    /// PostgreSQL's `jsonb` has the third in place of the first two: who reads it there cannot tell which one was sent.
+    var label: String? {
+        guard let string, !string.unicodeScalars.contains(where: { $0 == "\0" || $0 == "\u{FFFD}" }) else { return nil }
+        return string
+    }
 }
 
 /// How many rows, and what they take.

@@ -55,8 +55,9 @@ struct FollowQuery {
             SELECT followed.thread_id, newest.*
             FROM unnest($1::text[], $2::text[], $3::text[]) AS followed (thread_id, floor_id, floor_ns)
             CROSS JOIN LATERAL (
-                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata ->> 'source' AS source,
-                    metadata ->> 'step' AS step
+                SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id,
+                    \(StoredCheckpoint.label("source", of: "metadata")) AS source,
+                    CASE WHEN jsonb_typeof(metadata -> 'step') = 'number' THEN metadata ->> 'step' END AS step
                 FROM checkpoints
                 WHERE checkpoints.thread_id = followed.thread_id
                     AND (checkpoint_id COLLATE "C", checkpoint_ns COLLATE "C") >= (floor_id, floor_ns)

@@ -223,9 +223,31 @@ struct PruneConformance {
             try await store.put(.sample(.sample("x"), metadata: #"{"run_id":"e\u0301"}"#), blobs: [])
             try await store.deleteRuns(["\u{e9}"], of: .default)
             #expect(try await ids(store) == ["x", "c2"], "a name is its bytes")
+            try await expectUntouched(store, by: "r\u{FFFD}", having: [#""r\u0000""#, #""r\ud800""#])
+            try await expectUntouched(store, by: "1", having: ["1", #"["1"]"#])
             let untouched = CheckpointQuery(thread: ThreadKey("t1", tenant: other))
             #expect(try await store.checkpoints(untouched).count == 3)
         }
+    }
+
+    /// A held thread whose checkpoints have other runs does not keep a run from being deleted.
+    private func expectUntouched(
+        _ store: any Backend.Store,
+        by run: Identifier,
+        having others: [String]
+    ) async throws {
+        let (held, thread) = (ThreadKey("held"), ThreadKey("t3"))
+        for (number, other) in others.enumerated() {
+            let metadata = try JSONText(parsing: Array("{\"run_id\":\(other)}".utf8))
+            try await store.put(.sample(.sample(Identifier("c\(number)"), thread: held), metadata: metadata), blobs: [])
+        }
+        let metadata = JSONText(trusted: Array("{\"run_id\":\"\(run.text)\"}".utf8))
+        try await store.put(.sample(.sample("c1", thread: thread), metadata: metadata), blobs: [])
+        #expect(try await store.set(ThreadSettings(isHeld: true), for: held) == .done)
+        try await store.deleteRuns([run], of: .default)
+        #expect(try await store.summary(of: thread) == nil)
+        #expect(try await store.summary(of: held)?.counts.checkpoints == others.count)
+        #expect(try await store.set(.none, for: held) == .done)
     }
 
     // MARK: - Everything that stays is worth what it was

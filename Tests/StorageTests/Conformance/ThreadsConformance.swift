@@ -139,6 +139,22 @@ struct ThreadsConformance {
         }
     }
 
+    @Test(
+        "a time with what PostgreSQL cannot hold is null in every store",
+        arguments: Backend.allCases, [#"\u0000"#, #"1\ud800"#, #"\udfff\ud800"#, #"\ufffd"#, "\u{FFFD}"])
+    func oddTime(_ backend: Backend, _ time: String) async throws {
+        try await backend.withStore { store in
+            let document = try JSONText(parsing: Array("{\"ts\":\"\(time)\"}".utf8))
+            try await store.put(.sample(.sample("c1"), document: document), blobs: [])
+            let found = try #require(try await store.summary(of: ThreadKey("t1")))
+            #expect(found.namespaces[0].head == .init(id: "c1", time: nil))
+            let overview = try #require(try await store.overviews(after: nil, limit: 1, areTimed: false).first)
+            #expect(overview.head == .init(id: "c1", time: nil))
+            try await store.put(.sample(.sample("c2"), document: #"{"ts":"\ud83d\udc34"}"#), blobs: [])
+            #expect(try await store.summary(of: ThreadKey("t1"))?.updated == "🐴")
+        }
+    }
+
     @Test("a page of tuples ends when its parts are many bytes, and goes on from there", arguments: Backend.allCases)
     func largePages(_ backend: Backend) async throws {
         try await backend.withStore { store in

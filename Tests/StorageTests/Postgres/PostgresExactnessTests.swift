@@ -85,6 +85,41 @@ struct PostgresExactnessTests {
         }
     }
 
+    @Test(
+        "a history begins at the value that the document names, not at one that jsonb has a like name for",
+        arguments: [
+            // Nearest first: versions of channel "a", and one of another name.
+            #"{"a":"1\u0000"}"#, #"{"a":"1\ud800"}"#, #"{"a":"1\ufffd"}"#, #"{"a":1.50}"#, #"{"a":1e-7}"#,
+            #"{"a":true}"#,
+            #"{"a":null}"#, #"{"a":["1"]}"#, #"{"a":2.0}"#, #"{"a":1e16}"#, #"{"a":12345678901234567.5}"#,
+            #"{"a\u0000":"1"}"#,
+            #"{"a\ud800":"1","a\ufffd":"2"}"#, #"{"a\u0000":"1","a":"\u0000"}"#,
+        ])
+    func historyOfOddVersions(_ versions: String) async throws {
+        let names = [
+            "1\u{FFFD}", "1.5", "1.50", "1e-07", "0.0000001", "True", "true", "None", "['1']", "[\"1\"]", "2.0", "1",
+            "2",
+        ]
+        let blobs = (names + ["10000000000000000", "12345678901234568.0", "12345678901234567.5"]).flatMap { name in
+            ["a", "a\u{FFFD}"].map { ChannelBlob.sample($0, Identifier(name), Array(name.utf8)) }
+        }
+        func histories(_ store: any CheckpointStore) async throws -> [ChannelHistory] {
+            for (id, parent) in [("c1", nil), ("c2", "c1"), ("c3", "c2"), ("c4", "c3")] as [(Identifier, Identifier?)] {
+                let text = id == "c2" ? versions : id == "c1" ? #"{"a":"1","a\ufffd":"1"}"# : "{}"
+                let document = try JSONText(parsing: Array("{\"channel_versions\":\(text)}".utf8))
+                try await store.put(.sample(.sample(id), parent: parent, document: document), blobs: blobs)
+                try await store.putWrites([.sample("t", 0, channel: "a")], for: .sample(id), onConflict: .keepFirst)
+            }
+            return try await store.history(of: ["a", "a\u{FFFD}", "b"], in: ThreadKey("t1"), namespace: "", id: nil)
+                + store.history(of: ["a"], in: ThreadKey("t1"), namespace: "", id: "c4")
+        }
+        let expected = try await histories(MemoryStore())
+        try await withStore { store, _ in
+            let found = try await histories(store)
+            #expect(found == expected)
+        }
+    }
+
     @Test("a row that another saver has replaced reads as that saver left it", arguments: [Backend.postgres, .adopted])
     func replacedElsewhere(_ backend: Backend) async throws {
         try await withStore(backend) { store, schema in

@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 import PostgresStorage
 import TestSupport
 import Testing
@@ -91,6 +92,36 @@ struct PostgresFollowingTests {
             let ids = told.effects.compactMap(\.checkpointID)
             #expect(Set(ids).count == ids.count && ids.count == 16)
             follower.end()
+        }
+    }
+
+    @Test("what a look finds of a checkpoint's metadata is what its own store tells")
+    func oddMetadata() async throws {
+        let texts = [
+            #"{"source":"loop","step":1}"#, #"{"source":"\u0000","step":1e0}"#, #"{"source":"\ud800","step":1.0}"#,
+            #"{"source":"\ufffd","step":-0}"#, #"{"source":5,"step":"5"}"#, #"{"source":null,"step":null}"#,
+            #"{"source":["loop"],"step":12345678901234567e1}"#, #"{"source":"🐴","step":1e4}"#, "[]", #"{"step":0.1e1}"#,
+        ]
+        let checkpoints = try texts.enumerated().map { number, text in
+            let key = CheckpointKey.sample(Identifier("c\(100 + number)"), thread: Self.thread)
+            return try Checkpoint.sample(key, metadata: JSONText(parsing: Array(text.utf8)))
+        }
+        try await withTwoStores { here, there, name in
+            let (told, own) = (Told(), Told())
+            let followers = [
+                try await here.follow(Self.thread, told.receive), try await there.follow(Self.thread, own.receive),
+            ]
+            let listening = "query LIKE '%milepost_follow_%' AND application_name = '\(name)'"
+            let count = "SELECT pid FROM pg_stat_activity WHERE \(listening)"
+            #expect(try await wait(.seconds(5)) { try PostgresServer.execute(count).count == 2 }, "both stores'")
+            try PostgresServer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE \(listening)")
+            for checkpoint in checkpoints { try await there.put(checkpoint, blobs: []) }
+            let expected = checkpoints.map { ThreadChange.Effect.checkpoint(CheckpointStep($0)) }
+            for told in [told, own] {
+                #expect(try await wait(.seconds(8)) { told.effects.filter { $0 != .missed } == expected })
+                #expect(told.effects.filter { $0 != .missed } == expected)
+            }
+            for follower in followers { follower.end() }
         }
     }
 

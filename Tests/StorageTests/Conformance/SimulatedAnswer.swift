@@ -84,10 +84,14 @@ extension ThreadSizes {
 }
 
 extension [ThreadChange.Effect] {
-    /// A sweep tells of each of its portions, of which a store makes as many as it likes.
+    /// A sweep tells of each of its portions, of which a store makes as many as it likes; the last of a whole thread's is its
+    /// deletion.
     var withoutPortions: [ThreadChange.Effect] {
         var effects: [ThreadChange.Effect] = []
-        for effect in self where effect != .pruned || effects.last != .pruned { effects.append(effect) }
+        for effect in self where effect != .pruned || effects.last != .pruned {
+            if effect == .deleted, effects.last == .pruned { effects.removeLast() }
+            effects.append(effect)
+        }
         return effects
     }
 }

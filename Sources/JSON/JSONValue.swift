@@ -16,6 +16,16 @@ package enum JSONValue: Sendable, Hashable {
         return members.last { $0.name.wtf8.elementsEqual(key.utf8) }?.value
     }
 
+    /// The text of a string; nil for anything else, and for a string that has half of a surrogate pair.
+    package var string: String? {
+        if case .string(let string) = self { string.string } else { nil }
+    }
+
+    /// The value of an integer that fits; nil for anything else, and for `1.0`.
+    package var int: Int? {
+        if case .number(let number) = self { number.int } else { nil }
+    }
+
     /// The value's text, compact, as `JSONWriter` writes it.
     package var text: JSONText {
         var writer = JSONWriter()

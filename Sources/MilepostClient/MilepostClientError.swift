@@ -83,14 +83,3 @@ extension MilepostClientError {
         return place.isEmpty ? message : "\(place.joined(separator: ".")): \(message)"
     }
 }
-
-extension JSONValue {
-    /// The text of a string that is Unicode.
-    var string: String? {
-        if case .string(let string) = self { string.string } else { nil }
-    }
-
-    var int: Int? {
-        if case .number(let number) = self { number.int } else { nil }
-    }
-}

@@ -19,7 +19,7 @@ extension ExportLine {
     static func mark(_ line: UnsafeRawBufferPointer) -> Mark? {
         // What is not JSON is no mark either.
         guard let value = try? JSONValue(parsing: line) else { return nil }
-        if let format = value["milepost_export"]?.integer {
+        if let format = value["milepost_export"]?.int {
             return .header(format: format, store: value["store"]?.string ?? "")
         }
         if let thread = value["thread"] {
@@ -27,11 +27,11 @@ extension ExportLine {
             return .thread(ThreadKey(Identifier(id), tenant: Tenant(name: Identifier(tenant))))
         }
         if let end = value["end"] {
-            guard let rows = end["rows"]?.integer, let xxh3 = end["xxh3"]?.string else { return nil }
+            guard let rows = end["rows"]?.int, let xxh3 = end["xxh3"]?.string else { return nil }
             return .end(ThreadDigest(rows: rows, xxh3: xxh3))
         }
         if let complete = value["complete"] {
-            guard let threads = complete["threads"]?.integer, let rows = complete["rows"]?.integer else { return nil }
+            guard let threads = complete["threads"]?.int, let rows = complete["rows"]?.int else { return nil }
             return .complete(threads: threads, rows: rows)
         }
         return nil
@@ -174,16 +174,6 @@ private struct RowReader {
 
     private func wrong(_ field: ExportLine.Field) -> ExportLine.WrongRow {
         ExportLine.WrongRow(detail: "its '\(field.name)' is missing or wrong")
-    }
-}
-
-extension JSONValue {
-    fileprivate var integer: Int? {
-        if case .number(let number) = self { number.int } else { nil }
-    }
-
-    fileprivate var string: String? {
-        if case .string(let string) = self { string.string } else { nil }
     }
 }
 

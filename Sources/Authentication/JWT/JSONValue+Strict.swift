@@ -20,10 +20,4 @@ extension JSONValue {
         default: true
         }
     }
-
-    /// The text of a string; nil for anything else, and for a string that has half of a surrogate pair.
-    var asString: String? {
-        guard case .string(let string) = self else { return nil }
-        return string.string
-    }
 }

@@ -35,11 +35,11 @@ struct SignedToken {
         _ header: JSONValue,
         allowing algorithms: Set<SignatureAlgorithm>
     ) throws(AuthenticationFailure) -> SignatureAlgorithm {
-        guard let name = header["alg"]?.asString, let algorithm = SignatureAlgorithm(rawValue: name),
+        guard let name = header["alg"]?.string, let algorithm = SignatureAlgorithm(rawValue: name),
             algorithms.contains(algorithm)
         else { throw AuthenticationFailure("the token's algorithm is not one that is accepted") }
         if let type = header["typ"] {
-            guard let type = type.asString?.lowercased(), type == "jwt" || type == "at+jwt" else {
+            guard let type = type.string?.lowercased(), type == "jwt" || type == "at+jwt" else {
                 throw AuthenticationFailure("the token is of another type")
             }
         }

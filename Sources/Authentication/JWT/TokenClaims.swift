@@ -72,7 +72,7 @@ struct TokenClaims {
 
     /// A subject or tenant; nil for what is no text, empty, too long, or would disturb a log that it is written to.
     private static func name(_ claim: JSONValue?) -> String? {
-        guard let text = claim?.asString, (1...maximumNameBytes).contains(text.utf8.count) else { return nil }
+        guard let text = claim?.string, (1...maximumNameBytes).contains(text.utf8.count) else { return nil }
         let isPlain = text.unicodeScalars.allSatisfy { scalar in
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator: false
@@ -89,7 +89,7 @@ struct TokenClaims {
         case nil: words = []
         case .string(let text): words = (text.string ?? "").split(separator: " ")
         case .array(let list) where list.allSatisfy(\.isString):
-            words = list.compactMap { $0.asString.map { $0[...] } }
+            words = list.compactMap { $0.string.map { $0[...] } }
         default: throw AuthenticationFailure("the token's scopes are neither words nor a list of words")
         }
         let prefix = "milepost:"

@@ -71,7 +71,7 @@ extension VerificationKeys.Key {
     }
 
     private static func number(_ key: JSONValue, _ name: String) throws(JWKSError) -> (text: String, bytes: [UInt8]) {
-        guard let text = key[name]?.asString, let bytes = Base64URL.decode(text.utf8), !bytes.isEmpty else {
+        guard let text = key[name]?.string, let bytes = Base64URL.decode(text.utf8), !bytes.isEmpty else {
             throw JWKSError("its '\(name)' is not a number in base64url")
         }
         return (text, bytes)

@@ -48,7 +48,7 @@ struct InspectorRow: Sendable {
         self.checkpoint = checkpoint
         // A first checkpoint has run nothing; of one whose parent was pruned nobody knows.
         nodes = parent.map { checkpoint.progress.nodes(since: $0.progress) } ?? []
-        let isInput = checkpoint.metadata["source"]?.text == "input"
+        let isInput = checkpoint.metadata["source"]?.string == "input"
         next = (isInput ? ["__start__"] : []) + checkpoint.progress.next + joined + (parent?.sends ?? [])
     }
 
@@ -98,9 +98,5 @@ extension JSONValue? {
 }
 
 extension JSONValue {
-    fileprivate var text: String? {
-        if case .string(let text) = self { text.string } else { nil }
-    }
-
     static func count(_ count: Int) -> JSONValue { .number(JSONNumber(count)) }
 }

@@ -49,7 +49,7 @@ extension CheckpointOutline.Content {
         versions = Dictionary(try ChannelVersion.all(in: checkpoint.document).map { ($0.channel, $0) }) { $1 }
         inlineChannels = Set(try checkpoint.document.channelValues.memberNames)
         sendsAreInParent = checkpoint.sendsAreInParent
-        source = metadata["source"].text
+        source = metadata["source"]?.string
         runID = checkpoint.metadata.runID
         time = checkpoint.document.time
         let counters = metadata["counters_since_delta_snapshot"]
@@ -72,11 +72,6 @@ extension JSONValue? {
     fileprivate var memberNames: [Identifier] {
         guard case .object(let members)? = self else { return [] }
         return members.compactMap { Identifier($0.name) }
-    }
-
-    fileprivate var text: String? {
-        guard case .string(let text)? = self else { return nil }
-        return text.string
     }
 
     fileprivate var identifier: Identifier? {

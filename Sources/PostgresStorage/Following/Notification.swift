@@ -18,15 +18,15 @@ enum Notification {
     /// Nil for what no server of this kind has sent: another's may be newer.
     init?(_ text: String) {
         // As above.
-        guard let value = try? JSONValue(parsing: Array(text.utf8)), let server = value["server"].text else {
+        guard let value = try? JSONValue(parsing: Array(text.utf8)), let server = value["server"]?.string else {
             return nil
         }
         if case .array(let hashes)? = value["follows"] {
-            let threads = hashes.compactMap { hash in Optional(hash).text.flatMap { UInt64($0, radix: 16) } }
+            let threads = hashes.compactMap { hash in hash.string.flatMap { UInt64($0, radix: 16) } }
             self = .follows(server: server, threads: threads)
         } else if value["hello"] != nil {
             self = .hello(server: server)
-        } else if let thread = value["thread"].text, let effect = ThreadChange.Effect(value) {
+        } else if let thread = value["thread"]?.string, let effect = ThreadChange.Effect(value) {
             self = .change(server: server, ThreadChange(ThreadKey(storedID: Identifier(thread)), effect))
         } else {
             return nil
@@ -59,22 +59,20 @@ extension ThreadChange.Effect {
     ]
 
     fileprivate init?(_ value: JSONValue) {
-        if let name = value["effect"].text {
+        if let name = value["effect"]?.string {
             guard let known = Self.names.first(where: { $0.name == name }) else { return nil }
             self = known.effect
             return
         }
-        guard let namespace = value["ns"].text, let id = value["id"].text else { return nil }
+        guard let namespace = value["ns"]?.string, let id = value["id"]?.string else { return nil }
         let place = CheckpointPlace(namespace: Identifier(namespace), id: Identifier(id))
         guard case .array(let writes)? = value["writes"] else {
-            var step: Int?
-            if case .number(let number)? = value["step"] { step = number.int }
             self = .checkpoint(
                 CheckpointStep(
                     place: place,
-                    parentID: value["parent"].text.map { Identifier($0) },
-                    source: value["source"].text,
-                    step: step
+                    parentID: value["parent"]?.string.map { Identifier($0) },
+                    source: value["source"]?.string,
+                    step: value["step"]?.int
                 )
             )
             return
@@ -82,8 +80,8 @@ extension ThreadChange.Effect {
         self = .writes(
             place,
             writes.compactMap { write in
-                guard case .array(let parts) = write, parts.count == 3, let task = Optional(parts[0]).text,
-                    case .number(let index) = parts[1], let channel = Optional(parts[2]).text
+                guard case .array(let parts) = write, parts.count == 3, let task = parts[0].string,
+                    case .number(let index) = parts[1], let channel = parts[2].string
                 else { return nil }
                 return WrittenChannel(
                     taskID: Identifier(task),
@@ -127,11 +125,4 @@ extension JSONValue {
     fileprivate static func string(_ text: String) -> JSONValue { .string(JSONString(text)) }
 
     fileprivate static func optional(_ text: String?) -> JSONValue { text.map { string($0) } ?? .null }
-}
-
-extension JSONValue? {
-    fileprivate var text: String? {
-        guard case .string(let text)? = self else { return nil }
-        return text.string
-    }
 }

@@ -47,9 +47,3 @@ struct InspectedCheckpoint {
     /// Whether its interrupts have been answered.
     var isResumed: Bool { writes.contains { $0.channel == LangGraphChannel.resume } }
 }
-
-extension JSONValue {
-    var string: String? {
-        if case .string(let string) = self { string.string } else { nil }
-    }
-}

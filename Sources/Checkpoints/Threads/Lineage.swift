@@ -8,6 +8,12 @@ struct Lineage {
         var isWritten: Bool
         /// Whether a checkpoint that cannot be read stands before the seed.
         var isObscured: Bool
+
+        /// Takes in a checkpoint that is passed on the way.
+        fileprivate mutating func add(_ lineage: Lineage, _ channel: Identifier, at index: Int) {
+            isWritten = isWritten || lineage.hasWrite(to: channel, at: index)
+            isObscured = isObscured || lineage.checkpoint(index).content == nil
+        }
     }
 
     let outline: ThreadOutline
@@ -86,7 +92,15 @@ struct Lineage {
         var visited: Set<Int> = []
         var next: Int? = start
         var source = Source(seed: nil, isWritten: false, isObscured: false)
-        while let current = next, visited.insert(current).inserted {
+        while let current = next {
+            guard visited.insert(current).inserted else {
+                // A circle: from each of its checkpoints all of it is seen.
+                let start = path.firstIndex(of: current) ?? path.endIndex
+                for index in path[start...] { source.add(self, channel, at: index) }
+                for index in path[start...] { known[index] = source }
+                path.removeSubrange(start...)
+                break
+            }
             if let found = known[current] {
                 source = found
                 break
@@ -96,8 +110,7 @@ struct Lineage {
         }
         for index in path.reversed() {
             if hasValue(channel, at: index) { source.seed = index }
-            source.isWritten = source.isWritten || hasWrite(to: channel, at: index)
-            source.isObscured = source.isObscured || checkpoint(index).content == nil
+            source.add(self, channel, at: index)
             known[index] = source
         }
         sources[channel] = known

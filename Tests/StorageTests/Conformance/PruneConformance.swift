@@ -230,6 +230,19 @@ struct PruneConformance {
         }
     }
 
+    @Test("what a circle of ancestors holds stays, whichever of them was looked at first", arguments: Backend.allCases)
+    func circle(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            for (id, parent) in [("b", "c"), ("c", "b"), ("u", "b"), ("z", "u")] as [(Identifier, Identifier)] {
+                let document: JSONText = #"{"channel_versions":{"a":"9"}}"#
+                try await store.put(.sample(.sample(id), parent: parent, document: document), blobs: [])
+            }
+            try await store.putWrites([.sample("t", 0, channel: "a")], for: .sample("c"), onConflict: .keepFirst)
+            let report = try await store.prune(ThreadKey("t1"), .keepLatest(1), isDryRun: false)
+            #expect(report.removed.checkpoints == 0 && report.kept == 4)
+        }
+    }
+
     /// A held thread whose checkpoints have other runs does not keep a run from being deleted.
     private func expectUntouched(
         _ store: any Backend.Store,

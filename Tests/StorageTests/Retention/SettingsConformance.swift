@@ -51,12 +51,14 @@ struct SettingsConformance {
             #expect(try await store.set(ThreadSettings(timeToLive: 60, pins: [pin]), for: Self.thread) == .done)
             let told = FollowingConformance.Told()
             let follower = try await store.follow(Self.thread, told.receive)
+            // PostgreSQL looks by itself now and then, and may say that something was missed.
+            let effects = { told.effects.filter { $0 != .missed } }
             try await store.deleteRuns(["r"], of: Self.thread.tenant)
             #expect(try await store.settings(of: Self.thread)?.timeToLive == 60)
-            #expect(told.effects == [.pruned])
+            #expect(effects() == [.pruned])
             #expect(try await store.set(ThreadSettings(timeToLive: 60), for: Self.thread) == .done)
             try await store.deleteRuns(["r"], of: Self.thread.tenant)
-            #expect(told.effects == [.pruned, .deleted])
+            #expect(effects() == [.pruned, .deleted])
             #expect(try await store.settings(of: Self.thread) == nil)
             try await fill(store)
             #expect(try await store.settings(of: Self.thread) == ThreadSettings.none)

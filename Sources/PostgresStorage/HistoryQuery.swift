@@ -177,7 +177,7 @@ struct HistoryQuery: Sendable {
     /// Whether `version` is missing or the text of a blob's, as it is in the document and as Python writes it; null is not.
     private static let isPlain = """
         CASE jsonb_typeof(version)
-        WHEN 'string' THEN strpos(version #>> '{}', chr(65533)) = 0
+        WHEN 'string' THEN NOT \(StoredCheckpoint.mayDiffer("version #>> '{}'"))
         WHEN 'number' THEN version::text !~ '[.]' OR version::text ~ '^-?([1-9][0-9]{0,8}|0)[.](0|[0-9]{0,3}[1-9])$'
         ELSE version IS NULL
         END

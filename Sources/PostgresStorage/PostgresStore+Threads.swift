@@ -274,7 +274,7 @@ extension PostgresStore: ThreadStore {
         "threads_of_runs",
         """
         SELECT DISTINCT thread_id,
-            CASE WHEN strpos(metadata ->> 'run_id', chr(65533)) > 0 THEN \(StoredCheckpoint.metadata) END
+            CASE WHEN \(StoredCheckpoint.mayDiffer("metadata ->> 'run_id'")) THEN \(StoredCheckpoint.metadata) END
         FROM checkpoints
         WHERE metadata ->> 'run_id' = ANY ($1) AND jsonb_typeof(metadata -> 'run_id') = 'string'
             AND \(Tenant.condition(2))

@@ -24,12 +24,14 @@ enum StoredCheckpoint {
     /// The second of them.
     static let metadata = "CASE WHEN \(isExact) THEN milepost_metadata ELSE metadata::text END"
 
-    /// An expression for a member of a `jsonb` expression; null when it is no string, or has U+FFFD: that may stand for what
-    /// `jsonb` cannot hold.
+    /// An expression for whether a text of `jsonb` has U+FFFD, which may stand there for what `jsonb` cannot hold.
+    static func mayDiffer(_ text: String) -> String { "(strpos(\(text), chr(65533)) > 0)" }
+
+    /// An expression for a member of a `jsonb` expression; null when it is no string, or may not be what was sent.
     static func label(_ member: String, of object: String) -> String {
         let text = "(\(object) ->> '\(member)')"
         return """
-            CASE WHEN jsonb_typeof(\(object) -> '\(member)') = 'string' AND strpos(\(text), chr(65533)) = 0
+            CASE WHEN jsonb_typeof(\(object) -> '\(member)') = 'string' AND NOT \(mayDiffer(text))
             THEN \(text) END
             """
     }

@@ -19,7 +19,7 @@ package struct StoredBytes: Sendable {
         case frame = 4
         /// What differs from another version of the channel: see `Splice`.
         case splice = 5
-        /// What the client sent as null: the digest of no bytes. It is always named.
+        /// What the client sent as null: the digest of the word, as that of no bytes is an empty value's. It is always named.
         case null = 6
 
         /// Whether another version is needed to read it.
@@ -78,8 +78,12 @@ package struct StoredBytes: Sendable {
 
     private static func null(named name: RowName?) -> StoredBytes {
         guard let name else { return StoredBytes(encoding: .kept, isNamed: false, payload: nil) }
-        return StoredBytes(encoding: .null, isNamed: true, payload: kept([], named: name).payload)
+        var payload = [UInt8](repeating: 0, count: Digest.count)
+        nullWord.withUnsafeBytes { Digest($0, named: name) }.write(to: &payload, at: 0)
+        return StoredBytes(encoding: .null, isNamed: true, payload: payload)
     }
+
+    private static let nullWord = Array("null".utf8)
 
     /// As what differs from `base`; nil when that is more than half of it.
     package static func splice(_ bytes: [UInt8], from base: [UInt8], named name: RowName?) -> StoredBytes? {
@@ -127,10 +131,13 @@ package struct StoredBytes: Sendable {
             return payload.withUnsafeBytes { frame in
                 base.withUnsafeBytes { Zstandard.decompress(frame, against: .prefix($0)) }
             }
-        case .kept, .null:
+        case .kept:
             guard let digest = Digest(in: payload, at: 0) else { return nil }
             let bytes = Array(payload[Digest.count...])
-            return isRight(digest, bytes, name) && (encoding == .kept || bytes.isEmpty) ? bytes : nil
+            return isRight(digest, bytes, name) ? bytes : nil
+        case .null:
+            guard let digest = Digest(in: payload, at: 0), payload.count == Digest.count else { return nil }
+            return isRight(digest, nullWord, name) ? [] : nil
         case .frame:
             return unpacked(payload, from: 0, name) { Zstandard.decompress($0, against: .dictionary) }
         case .splice:

@@ -178,6 +178,24 @@ struct StoredBytesTests {
         }
     }
 
+    @Test("read in another encoding it is nothing: no value is null, and null is no value")
+    func encodings() throws {
+        var random = SeededGenerator(seed: testSeed("StoredBytes.encodings"))
+        let base = Self.text(5_000, &random)
+        let values: [[UInt8]?] = [nil, [], [0xC0], Array("null".utf8), Self.noise(100, &random), base + [0]]
+        for value in values {
+            let splice = value.flatMap { StoredBytes.splice($0, from: base, named: Self.name) }
+            for stored in [StoredBytes.alone(value, named: Self.name)] + [splice].compactMap(\.self) {
+                for code in 0..<64 as Range<Int64> where code != stored.code {
+                    guard let other = StoredBytes(code: code, payload: stored.payload) else { continue }
+                    #expect(throws: StoreError.self, "\(stored.code) read as \(code)") {
+                        try other.bytes(base: base, named: Self.name)
+                    }
+                }
+            }
+        }
+    }
+
     @Test("each part of a row's name counts, and where it ends")
     func parts() {
         let threads = [ThreadKey("ab"), ThreadKey("a"), ThreadKey("b", tenant: Tenant(name: "a"))]

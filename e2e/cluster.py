@@ -4,6 +4,7 @@ Only Python's own library is used here: scripts/with-postgres runs before any en
 """
 
 import contextlib
+import itertools
 import os
 import pwd
 import secrets
@@ -20,6 +21,9 @@ SUPERUSER = "postgres"
 START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 POLL_INTERVAL = 0.02
+# Below those that a system gives to connections by itself (Linux: from 32768): nobody's connection takes the port of a
+# server that is stopped for a moment.
+PORTS = range(10_000, 32_000)
 # Lines of postmaster.pid: the key and id of a piece of shared memory, and the state, for which `pg_ctl -w` waits too.
 SHARED_MEMORY_LINE, STATE_LINE = 6, 7
 
@@ -86,11 +90,22 @@ def plain_environment():
     return {**kept, "LC_ALL": "C.UTF-8"}
 
 
+def _all_ports():
+    """PORTS again and again, from any of them on: of processes beside each other none is where another is."""
+    start = secrets.randbelow(len(PORTS))
+    return itertools.cycle([*PORTS[start:], *PORTS[:start]])
+
+
+_next_ports = _all_ports()
+
+
 def free_port():
-    """A port that nobody holds at the moment, on any address of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("0.0.0.0", 0))
-        return probe.getsockname()[1]
+    """A port that nobody holds, on any address of this machine; to one process the same again only after all others."""
+    for port in itertools.islice(_next_ports, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+    raise ClusterError(f"no port from {PORTS.start} to {PORTS.stop - 1} is free")
 
 
 class Cluster:

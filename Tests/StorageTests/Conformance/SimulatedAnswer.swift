@@ -83,6 +83,14 @@ extension ThreadSizes {
     }
 }
 
+extension SimulatedAnswer {
+    /// Without what followers were told.
+    var untold: SimulatedAnswer {
+        guard case .followed(let answers, _) = self else { return self }
+        return .followed(answers.map(\.untold), [])
+    }
+}
+
 extension [ThreadChange.Effect] {
     /// A sweep tells of each of its portions, of which a store makes as many as it likes; the last of a whole thread's is its
     /// deletion.

@@ -6,10 +6,11 @@ import Testing
 /// The simulation itself: it sees a store that is wrong, and shows little; its calls reach what they are for.
 @Suite("The simulation", .timeLimit(.minutes(5)))
 struct SimulationShrinkingTests {
+    /// By a seed of its own: how few calls are found depends on those that it begins with.
     private func shrunk(
         _ name: String, _ asking: @escaping @Sendable () -> Simulator.Ask
     ) async throws -> [SimulatedCall] {
-        var random = SeededGenerator(seed: testSeed(name))
+        var random = SeededGenerator(seed: 3)
         let simulator = Simulator(subject: .memory, reference: .memory, asking: asking)
         var calls: [SimulatedCall] = []
         // Not every sequence comes to what the store does wrong.

@@ -22,8 +22,8 @@ START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 POLL_INTERVAL = 0.02
 # Below those that a system gives to connections by itself (Linux: from 32768): nobody's connection takes the port of a
-# server that is stopped for a moment.
-PORTS = range(10_000, 32_000)
+# server that is stopped for a moment. Above 10080, the last that browsers refuse to talk to.
+PORTS = range(11_000, 32_000)
 # Lines of postmaster.pid: the key and id of a piece of shared memory, and the state, for which `pg_ctl -w` waits too.
 SHARED_MEMORY_LINE, STATE_LINE = 6, 7
 

@@ -91,7 +91,7 @@ def plain_environment():
 
 
 def _all_ports():
-    """PORTS again and again, from any of them on: of processes beside each other none is where another is."""
+    """PORTS again and again, from any of them on: of processes beside each other, one is rarely where another is."""
     start = secrets.randbelow(len(PORTS))
     return itertools.cycle([*PORTS[start:], *PORTS[:start]])
 

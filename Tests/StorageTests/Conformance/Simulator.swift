@@ -99,14 +99,17 @@ struct Simulator: Sendable {
         return Difference(step: nil, detail: "other rows of \(threads.map(\.id.text))")
     }
 
-    /// The fewest and plainest calls that still make a difference, of some that do.
+    /// The fewest and plainest calls that still make a difference, of some that made this one.
     ///
     /// Each attempt is made on new stores; those that are not made any more once there were `attempts` are missing from
     /// the result's plainness alone.
-    func shrunk(_ calls: [SimulatedCall], attempts: Int = 300) async throws -> [SimulatedCall] {
-        var calls = calls
-        if let step = try await difference(calls)?.step { calls = Array(calls[...step]) }
-        var shrinking = Shrinking(calls, attempts: attempts) { try await difference($0) != nil }
+    func shrunk(
+        _ calls: [SimulatedCall],
+        from found: Difference,
+        attempts: Int = 300
+    ) async throws -> [SimulatedCall] {
+        let upToIt = found.step.map { Array(calls[...$0]) } ?? calls
+        var shrinking = Shrinking(upToIt, attempts: attempts) { try await difference($0) != nil }
         try await shrinking.removeCalls()
         try await shrinking.simplifyCalls()
         return shrinking.calls
@@ -117,10 +120,10 @@ struct Simulator: Sendable {
     /// What does not come again is not looked for in fewer calls.
     func report(_ calls: [SimulatedCall], _ first: Difference, seed: UInt64) async throws -> String {
         let stores = "\(subject) beside \(reference), MILEPOST_SEED=\(seed)"
-        guard try await difference(calls) != nil else {
+        guard let again = try await difference(calls) else {
             return "\(stores): only once, and equal when all calls were made again: \(first)"
         }
-        let shortest = try await shrunk(calls)
+        let shortest = try await shrunk(calls, from: again)
         let difference = try await difference(shortest)
         let lines = shortest.enumerated().map { "  \($0): \($1)" }.joined(separator: "\n").replacing(
             "Checkpoints.", with: "")
